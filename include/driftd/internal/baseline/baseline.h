@@ -1,0 +1,45 @@
+/* baseline.h - a frozen, versioned reference of one model: layout, pooled counts, counts per window.
+ *
+ * Format v1 (all numbers little endian):
+ *     "DRFTBL1\n"   then sections: tag (4 bytes) | length u64 | bytes
+ *     META  JSON: id, model, created, source (topics and range, file, learned), config hash, seed, notes
+ *     COLS  the layouts: input chain, then label chain
+ *     POOL  pooled summaries of both chains
+ *     WINS  window length, then per window: start, summary    (may be absent: a pool only)
+ *     DGST  SHA-256 over all sections before it
+ *     SIGN  room for signatures (absent today); unknown sections with a lower-case first letter are skipped,
+ *           others refuse the file as newer
+ * The digest names the content; the id is for people.  Threads: immutable after load. */
+#ifndef DRIFTD_BASELINE_BASELINE_H
+#define DRIFTD_BASELINE_BASELINE_H
+
+#include "driftd/internal/base/buf.h"
+#include "driftd/internal/base/err.h"
+#include "driftd/internal/flow.h"
+
+struct drift_baseline_window {
+    int64_t start_ms;
+    struct drift_summary *summary;
+};
+struct drift_baseline_chain {
+    struct drift_layout *layout;  /* no columns when the baseline has nothing for this chain */
+    struct drift_summary *pooled; /* of that layout */
+    int64_t window_ms;            /* 0: no windows */
+    size_t n_windows;
+    struct drift_baseline_window *windows;
+};
+struct drift_baseline {
+    char *id, *model;
+    char *meta;      /* JSON text of META */
+    char digest[65]; /* of the content, hex */
+    int64_t created_ms;
+    struct drift_baseline_chain chain[DRIFT_N_CHAIN];
+};
+
+void drift_baseline_free(struct drift_baseline *b); /* NULL is fine */
+/* Serialise; sets b->digest.  DRIFT_E_FULL when out's maximum is reached. */
+int drift_baseline_save(struct drift_baseline *b, struct drift_buf *out, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Parse and verify the digest.  DRIFT_E_PARSE, DRIFT_E_VERSION, DRIFT_E_CORRUPT; hostile bytes are safe. */
+int drift_baseline_load(const void *bytes, size_t len, struct drift_baseline **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,229 @@
+/* config.h - the configuration as one validated, immutable snapshot.
+ *
+ * Made from YAML by a schema table (schema.c) that also prints the reference and the JSON Schema.  All errors
+ * are found in one pass.  Strings and arrays belong to the snapshot.  Lists are counted arrays; optional
+ * strings are NULL when absent; times are ms.  Threads: immutable after load. */
+#ifndef DRIFTD_CONFIG_CONFIG_H
+#define DRIFTD_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "driftd/internal/base/buf.h"
+#include "driftd/internal/base/err.h"
+#include "driftd/internal/flow.h"
+
+/* {file: path} or {env: NAME}; resolved on demand by drift_secret_load, never printed. */
+struct drift_secret {
+    char *file, *env; /* at most one; both NULL: not set */
+};
+/* Reads it: heap string (free with drift_secret_free), trailing newline removed, at most 64 KiB.
+ * Errors: DRIFT_E_NOT_FOUND, DRIFT_E_IO, DRIFT_E_DENIED (file readable by others). */
+int drift_secret_load(const struct drift_secret *s, char **ret_text, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_secret_free(char *text); /* wipes, then frees; NULL is fine */
+
+struct drift_option { /* one librdkafka property */
+    char *name, *value;
+    struct drift_secret secret; /* instead of value, for passwords */
+};
+
+struct drift_kafka_config {
+    char *brokers;
+    char *group; /* consumer group; names driftd's state in Redis too */
+    size_t n_options;
+    struct drift_option *options;
+    uint64_t queue_bytes;     /* fetch queue of the consumer in all; default 16 MiB */
+    char *quarantine_topic;   /* NULL: refused records are only counted */
+};
+
+struct drift_redis_config {
+    char *host; /* TCP; NULL when socket is set */
+    int port;
+    char *socket; /* unix socket path */
+    int db;
+    char *username;
+    struct drift_secret password;
+    int64_t timeout_ms; /* connect and command; default 2 s */
+};
+
+struct drift_state_config {
+    int64_t flush_interval_ms; /* 1 s */
+    uint64_t flush_max_bytes_per_s;
+    int64_t settle_ms;       /* 10 s: what a Redis failover can lose at most */
+    int64_t clock_skew_ms;   /* 1 s */
+    int64_t future_skew_ms;  /* 10 s: `max_future` */
+    int64_t idle_after_ms;   /* 30 s */
+    int64_t retain_ms;       /* 1 h */
+    int64_t plan_ttl_ms;     /* 5 s */
+    int64_t judge_patience_ms; /* 3 s */
+    int64_t max_action_age_ms; /* 1 h */
+    uint32_t keep_verdicts;    /* bodies kept per chain; 1000 */
+};
+
+struct drift_http_config {
+    char *listen; /* "127.0.0.1:9187"; NULL: no server */
+};
+
+struct drift_owner {
+    char *name; /* key in the map */
+    char *team, *contact;
+};
+
+enum drift_endpoint_type { DRIFT_ENDPOINT_WEBHOOK }; /* adapters come later */
+struct drift_endpoint {
+    char *name;
+    enum drift_endpoint_type type;
+    char *url;
+    size_t n_secrets; /* first signs; all sign while rotating (space-separated signatures) */
+    struct drift_secret *secrets;
+    int64_t timeout_ms; /* 15 s */
+    bool allow_private; /* private, loopback and link-local addresses are refused unless set */
+    char *ca_file;
+};
+
+enum drift_step_kind {
+    DRIFT_STEP_TICKET,
+    DRIFT_STEP_NOTIFY,
+    DRIFT_STEP_PAGE,
+    DRIFT_STEP_HUMAN_REVIEW,
+    DRIFT_STEP_DISABLE_AUTOMATION,
+    DRIFT_STEP_ROLLBACK,
+    DRIFT_N_STEP
+};
+const char *drift_step_name(enum drift_step_kind k); /* "ticket" ... */
+struct drift_step {
+    enum drift_step_kind kind;
+    size_t endpoint; /* index in endpoints */
+    bool shadow;     /* recorded and announced as "would have"; default for disable_automation and rollback */
+    int64_t cooldown_ms; /* least event time between two firings that touch production; default 30 m there, else 0 */
+    bool on_update, on_resolved; /* default: true but for page (update false) */
+};
+struct drift_playbook {
+    char *name;
+    char *what_to_do; /* plain words for whoever receives it */
+    char *runbook_url;
+    size_t n_steps;
+    struct drift_step *steps;
+};
+
+struct drift_sla {
+    int64_t acknowledge_ms, resolve_ms; /* 0: none */
+};
+enum drift_severity { DRIFT_SEV_NONE, DRIFT_SEV_WARNING, DRIFT_SEV_CRITICAL };
+const char *drift_severity_name(enum drift_severity s); /* "none", "warning", "critical" */
+
+enum drift_scope { DRIFT_SCOPE_FEATURE, DRIFT_SCOPE_SCORE, DRIFT_SCOPE_DECISION, DRIFT_SCOPE_LABEL, DRIFT_SCOPE_SOURCE, DRIFT_SCOPE_LATENCY, DRIFT_SCOPE_MODEL };
+struct drift_rule {
+    char *name; /* unique in its model */
+    enum drift_measure_id measure;
+    enum drift_scope scope;
+    char *feature;           /* glob, when scope is FEATURE */
+    double warning, critical; /* levels on the effect; NAN: that severity is not used */
+    double recovery;          /* default .8 of the lowest level */
+    double p;                 /* significance gate; NAN: .001 / columns in scope; 1 switches the gate off */
+    uint32_t persist_k, persist_of; /* k of the last n windows; default 1 of 1 */
+    size_t owner;             /* index in owners */
+    struct drift_sla sla;
+    int playbook_warning, playbook_critical; /* index in playbooks, -1: none */
+};
+
+enum drift_format { DRIFT_FORMAT_JSON, DRIFT_FORMAT_AVRO };
+enum drift_time_unit { DRIFT_TIME_S, DRIFT_TIME_MS, DRIFT_TIME_US, DRIFT_TIME_NS, DRIFT_TIME_RFC3339, DRIFT_TIME_RECORD /* the Kafka record's own timestamp */ };
+struct drift_stream {
+    char *name;
+    size_t n_topics;
+    char **topics;
+    enum drift_format format;
+    char *schema_file;   /* Avro without registry: plain Avro bodies of this schema */
+    /* roles: dotted paths into the record ("meta.model"); NULL: the stream does not carry it */
+    char *id, *time, *model, *model_value /* fixed model name, instead of the path */;
+    char *version[DRIFT_N_VERSION];
+    char *features;      /* path of the object whose members are the features; "" = the record itself */
+    size_t n_feature_fields; /* or an explicit list of paths (the last part is not cut: the path is the name) */
+    char **feature_fields;
+    char *score, *decision, *label, *source, *latency;
+    enum drift_time_unit time_unit;
+    uint64_t max_record_bytes; /* 1 MiB */
+    uint32_t max_fields;       /* feature fields noticed in all; 4096 */
+};
+/* Does the stream feed that chain?  label: it has the role label; input: it has any of features, score,
+ * decision, source, latency. */
+bool drift_stream_feeds(const struct drift_stream *s, enum drift_chain_kind chain);
+
+struct drift_feature_type {
+    char *name; /* glob */
+    enum drift_kind kind;
+};
+struct drift_model {
+    char *name;
+    size_t owner;
+    char *criticality; /* low, medium, high, critical */
+    size_t n_streams;  /* indices; default: all streams */
+    size_t *streams;
+    int64_t window_ms, lateness_ms;
+    int64_t label_window_ms, label_lateness_ms; /* default: as above */
+    uint64_t min_events;   /* fewer: held and carried over; 100 */
+    uint32_t max_carry;    /* windows carried at most before they are judged anyhow; 0 = no limit */
+    uint32_t max_open_windows;
+    char *include;         /* glob over features; "*" */
+    size_t n_exclude;
+    char **exclude;
+    size_t n_types;
+    struct drift_feature_type *types;
+    bool numeric_labels_as_classes; /* always true today: labels are categories */
+    double threshold;      /* decision threshold on the score; NAN: none */
+    char *positive_label, *positive_decision; /* class whose share the summary text names; NULL: largest change */
+    int64_t learn_ms;      /* baseline learned from the first so long; 0: built and promoted by hand */
+    int status_endpoint;   /* index, -1: none: webhook on ok / degraded / unmonitored */
+    size_t n_rules;
+    struct drift_rule *rules;
+};
+
+struct drift_change {
+    char *version, *approved_by, *reason; /* NULL when absent */
+};
+
+struct drift_config {
+    char *file;     /* where it came from */
+    char *text;     /* the YAML itself (a plan entry keeps it) */
+    size_t text_len;
+    char hash[65];  /* SHA-256 hex of text */
+    struct drift_change change;
+    struct drift_kafka_config kafka;
+    struct drift_redis_config redis;
+    struct drift_state_config state;
+    char *registry_url; /* NULL: none; may have a path */
+    char *registry_username;
+    struct drift_secret registry_password;
+    struct drift_http_config http;
+    size_t n_owners;
+    struct drift_owner *owners;
+    size_t n_endpoints;
+    struct drift_endpoint *endpoints;
+    size_t n_playbooks;
+    struct drift_playbook *playbooks;
+    size_t n_streams;
+    struct drift_stream *streams;
+    size_t n_models;
+    struct drift_model *models;
+};
+
+/* Parses and validates.  On errors returns DRIFT_E_CONFIG and appends to `report` one line an error, in order of
+ * position: "file:line:column: path: message (did you mean ...?)".  Unreadable file: DRIFT_E_IO. */
+int drift_config_load(const char *file, struct drift_config **ret, struct drift_buf *report) DRIFT_MUST_CHECK;
+int drift_config_parse(const char *name, const char *text, size_t len, struct drift_config **ret,
+                       struct drift_buf *report) DRIFT_MUST_CHECK;
+void drift_config_free(struct drift_config *c);
+
+const struct drift_model *drift_config_model(const struct drift_config *c, const char *name);
+/* Which of a model's features are watched: include and not exclude. */
+bool drift_model_wants(const struct drift_model *m, const char *feature);
+/* Configured type of a feature, or 0 when the data decide. */
+enum drift_kind drift_model_type(const struct drift_model *m, const char *feature);
+
+/* The reference of every key as Markdown, and the JSON Schema; both from the schema table. */
+void drift_config_reference(struct drift_buf *out);
+void drift_config_json_schema(struct drift_buf *out);
+
+#endif

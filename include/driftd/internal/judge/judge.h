@@ -1,0 +1,46 @@
+/* judge.h - closes windows: merges the partitions' counts, measures, evaluates rules, writes verdict, alerts and
+ * outbox in one compare-and-set.
+ *
+ * Anybody may judge; several at once do no harm (the chain's head decides).  A verdict, its alerts and its action
+ * bytes are a function of (plan entry, merged counts, state of the chain): no clock in them.
+ * Threads: one owner. */
+#ifndef DRIFTD_JUDGE_JUDGE_H
+#define DRIFTD_JUDGE_JUDGE_H
+
+#include "driftd/internal/config/config.h"
+#include "driftd/internal/flow.h"
+#include "driftd/internal/plan.h"
+#include "driftd/internal/store/store.h"
+
+struct drift_judge;
+/* A judged window, for whoever shows it (console line of `run`, metrics). */
+typedef void drift_judged_fn(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst,
+                             size_t n_actions);
+struct drift_judge_settings {
+    const struct drift_config *config; /* current one: endpoints' secrets, state settings */
+    struct drift_store *store;         /* the judge's own connection; borrowed */
+    drift_judged_fn *judged;           /* may be NULL */
+    void *ctx;
+};
+int drift_judge_new(const struct drift_judge_settings *s, struct drift_judge **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_judge_free(struct drift_judge *j);
+
+enum drift_judge_result {
+    DRIFT_JUDGE_IDLE,    /* nothing to judge now */
+    DRIFT_JUDGE_JUDGED,  /* one window done: call again */
+    DRIFT_JUDGE_WAITING, /* a window with counts waits: text says for what */
+    DRIFT_JUDGE_AGAIN    /* somebody else wrote: call again */
+};
+/* Looks at one chain; judges at most one window.  waiting (may be NULL) gets plain words: "waits for scores/3,
+ * watermark 14:02:00Z, needs 14:05:00Z".  Errors: AWAY (RETRY), CORRUPT ... */
+int drift_judge_step(struct drift_judge *j, struct drift_chain_id chain, enum drift_judge_result *ret,
+                     struct drift_buf *waiting, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* Reads a chain's plan from the fields of its slot. */
+int drift_judge_plan(const struct drift_pairs *fields, struct drift_plan *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* First or further plan entry as fields for MODEL_INIT / PLAN_ADD: plan:<seq> and cfg:<hash>.  Heap strings in ret[2]. */
+void drift_judge_plan_fields(const struct drift_plan_entry *e, const struct drift_config *c, struct drift_pair ret[2]);
+/* Least distance of a new entry's `from` from now: future_skew + 2 clock_skew + max(plan_ttl, settle). */
+int64_t drift_judge_margin_ms(const struct drift_state_config *s);
+
+#endif

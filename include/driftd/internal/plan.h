@@ -1,0 +1,53 @@
+/* plan.h - what holds from which window on: baseline, window length, lateness, thresholds, partitions.
+ *
+ * A chain's plan is the list of its entries in order of `from`; it lives in the chain's model slot (fields
+ * plan:<seq>, JSON; cfg:<config hash>, the configuration's text) and only grows.  Ingest uses it to place and
+ * refuse records, the judge to know what a window is compared with; so both must read the same one.
+ * Threads: a struct drift_plan has one owner. */
+#ifndef DRIFTD_PLAN_H
+#define DRIFTD_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "driftd/internal/base/err.h"
+
+struct drift_plan_topic {
+    char *topic;
+    int32_t partitions;
+};
+struct drift_plan_entry {
+    uint32_t seq;
+    int64_t from_ms; /* a window start; INT64_MIN for the first entry */
+    char *baseline_id, *baseline_digest; /* "" when there is none: unmonitored */
+    char *config_hash;
+    int64_t window_ms, lateness_ms;
+    size_t n_topics;
+    struct drift_plan_topic *topics;
+};
+struct drift_plan {
+    size_t n;
+    struct drift_plan_entry *entry; /* ascending from_ms */
+};
+void drift_plan_release(struct drift_plan *p);
+void drift_plan_entry_release(struct drift_plan_entry *e);
+/* Adds one entry from its JSON text (value of plan:<seq>).  Keeps order.  DRIFT_E_PARSE, DRIFT_E_VERSION. */
+int drift_plan_add(struct drift_plan *p, uint32_t seq, const char *json, size_t len, struct drift_err *err) DRIFT_MUST_CHECK;
+/* JSON text of an entry; heap. */
+char *drift_plan_entry_json(const struct drift_plan_entry *e);
+
+/* The entry that a window starting at start_ms has; NULL: the plan is empty. */
+const struct drift_plan_entry *drift_plan_at(const struct drift_plan *p, int64_t start_ms);
+/* Start of the window that holds event time t. Windows are aligned to the epoch. */
+int64_t drift_plan_window_start(const struct drift_plan *p, int64_t t_ms);
+/* X(W): the watermark from which on the window is closed: end + lateness, never falling from window to window. */
+int64_t drift_plan_close_ms(const struct drift_plan *p, int64_t start_ms);
+static inline int64_t drift_plan_window_end(const struct drift_plan *p, int64_t start_ms)
+{
+    return start_ms + drift_plan_at(p, start_ms)->window_ms;
+}
+bool drift_plan_has_partition(const struct drift_plan_entry *e, const char *topic, int32_t partition);
+/* Next window start of the plan at or after t (for PLAN_ADD's from with the same or another window length). */
+int64_t drift_plan_boundary(const struct drift_plan *p, int64_t t_ms, int64_t new_window_ms);
+
+#endif

@@ -1,0 +1,170 @@
+/* store.h - driftd's state in Redis: slots, heads, scripts.  The only door to hiredis.
+ *
+ * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
+ * names, with every name percent-encoded (drift_name_encode):
+ *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm adv b:* gone:* late:* other:* owner acquired
+ *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
+ *                                             alerts carry status w:*
+ *     driftd:{m/<group>/<model>/label}        the same for its label chain
+ *     <chain key>:v  <chain key>:out          hashes: verdict bodies by window start; outbox entries
+ *     driftd:{b/<model>}                      hash: id -> META JSON; "active" -> id that a new chain starts with
+ *     driftd:{b/<model>}:<id>                 string: baseline, format v1
+ * Times are integer ms, offsets decimal strings that Lua never computes with.
+ *
+ * Errors: DRIFT_E_AWAY with action RETRY for everything that may pass (connection, time-out, LOADING, READONLY,
+ * MOVED, CLUSTERDOWN, NOREPLICAS, OOM, BUSY, MISCONF); the command is then *in doubt*: it may have been applied.
+ * DRIFT_E_DENIED (NOAUTH, WRONGPASS, NOPERM) is RETRY as well and says so.  A connection is made on first use and
+ * again after an error, at most once per call; the caller backs off.
+ * Threads: one owner per struct drift_store; make one for each thread. */
+#ifndef DRIFTD_STORE_STORE_H
+#define DRIFTD_STORE_STORE_H
+
+#include <stdint.h>
+
+#include "driftd/internal/base/buf.h"
+#include "driftd/internal/base/err.h"
+#include "driftd/internal/config/config.h"
+#include "driftd/internal/flow.h"
+
+enum { DRIFT_HEAD = 33 }; /* 32 hex digits and NUL */
+
+struct drift_store;
+int drift_store_new(const struct drift_redis_config *cfg, const char *group, struct drift_store **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_store_free(struct drift_store *s);
+/* Connects (if needed) and PINGs. */
+int drift_store_ping(struct drift_store *s, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* A hash as read: field/value pairs, binary safe, NUL behind each value. */
+struct drift_pair {
+    char *name;
+    char *value;
+    size_t len;
+};
+struct drift_pairs {
+    size_t n;
+    struct drift_pair *pair;
+};
+void drift_pairs_release(struct drift_pairs *p);
+const struct drift_pair *drift_pairs_find(const struct drift_pairs *p, const char *name); /* NULL: absent */
+
+/* What a compare-and-set answered. */
+enum drift_reply {
+    DRIFT_REPLY_OK,
+    DRIFT_REPLY_DUP,      /* this very write was applied before (its reply was lost) */
+    DRIFT_REPLY_STALE,    /* FLUSH, CHECK: the head is another one */
+    DRIFT_REPLY_CONFLICT, /* VERDICT, PLAN_ADD, OPERATE: the head is another one */
+    DRIFT_REPLY_BUSY,     /* the last advance has not settled */
+    DRIFT_REPLY_NOOP,     /* advance to a time that the watermark has passed: nothing written */
+    DRIFT_REPLY_JUDGED,   /* the window lies before judged_until */
+    DRIFT_REPLY_EXISTS,   /* MODEL_INIT: somebody was first */
+    DRIFT_REPLY_TOO_EARLY /* PLAN_ADD: `from` is not far enough ahead */
+};
+
+/* ---- partition slots ---- */
+struct drift_slot_id {
+    const char *topic;
+    int32_t partition;
+};
+/* ACQUIRE: sets a fresh head (owner is text for humans), returns every field. now_ms = Redis TIME. */
+int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const char *new_head, const char *owner,
+                        struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+struct drift_flush {
+    const char *prev, *new_head;
+    int64_t settle_ms;
+    bool advance;         /* then sets and dels are empty */
+    int64_t advance_to_ms;
+    size_t n_sets;
+    const struct drift_pair *sets;
+    size_t n_dels;
+    const char *const *dels;
+};
+/* FLUSH.  The caller keeps all bytes until it has OK, DUP or STALE, and sends the same again when in doubt. */
+int drift_store_flush(struct drift_store *s, struct drift_slot_id id, const struct drift_flush *f,
+                      enum drift_reply *ret, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+/* CHECK: is the head still ours?  OK or STALE. */
+int drift_store_check(struct drift_store *s, struct drift_slot_id id, const char *prev, enum drift_reply *ret,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* READ for the judge (writes `seen`, so that an isolated old master refuses).  chain_key is "<enc model>:i" or
+ * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name. */
+struct drift_slot_view {
+    bool exists;
+    int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
+    bool has_adv;
+    int64_t adv_from_ms, adv_to_ms, adv_at_ms;
+    char offset[24];          /* "" when absent */
+    int64_t gone_ms;          /* INT64_MIN when absent */
+    int64_t lowest_blob_ms;   /* lowest window start >= from_ms of the chain that has a blob; INT64_MAX: none */
+    struct drift_pairs blobs;
+};
+int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char *chain_key, int64_t from_ms,
+                     const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_slot_view_release(struct drift_slot_view *v);
+
+/* ---- model slots ---- */
+struct drift_chain_id {
+    const char *model;
+    enum drift_chain_kind kind;
+};
+int drift_store_model_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
+                           int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+/* MODEL_INIT: writes the first plan entry (fields given) and a head.  OK or EXISTS. */
+int drift_store_model_init(struct drift_store *s, struct drift_chain_id id, const char *new_head,
+                           const struct drift_pair *sets, size_t n_sets, enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* PLAN_ADD: refuses from < now + margin (TOO_EARLY, *ret_now_ms says when), from < judged_until, from <= the last
+ * entry's.  sets: plan:<seq> and cfg:<hash>; the script itself checks that plan:<seq> is new. */
+int drift_store_plan_add(struct drift_store *s, struct drift_chain_id id, const char *prev, const char *new_head,
+                         int64_t from_ms, int64_t last_from_ms, int64_t margin_ms, const struct drift_pair *sets,
+                         size_t n_sets, enum drift_reply *ret, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+/* VERDICT: one compare-and-set writes :v, :out and the hash.  `sets` go to the hash (header w:<start>, whose JSON
+ * gets the script's time by the placeholder @now@; alerts, carry, status), `dels` are fields of the hash, old bodies
+ * in v_dels. judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED. */
+struct drift_verdict_write {
+    const char *prev, *new_head;
+    int64_t start_ms, end_ms;
+    const struct drift_pair *sets;
+    size_t n_sets;
+    const char *const *dels;
+    size_t n_dels;
+    const struct drift_pair *bodies; /* :v, named by the window start */
+    size_t n_bodies;
+    const char *const *v_dels;
+    size_t n_v_dels;
+    const struct drift_pair *out; /* :out, named "e:<action id>" */
+    size_t n_out;
+};
+int drift_store_verdict(struct drift_store *s, struct drift_chain_id id, const struct drift_verdict_write *w,
+                        enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Verdict body of a window; DRIFT_E_NOT_FOUND. */
+int drift_store_verdict_body(struct drift_store *s, struct drift_chain_id id, int64_t start_ms, char **ret_body, size_t *ret_len, struct drift_err *err) DRIFT_MUST_CHECK;
+/* All window starts with a body, ascending: caller frees. */
+int drift_store_verdict_list(struct drift_store *s, struct drift_chain_id id, int64_t **ret_starts, size_t *ret_n, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- outbox: fields e:<id> (entry, written by VERDICT only) and s:<id> (delivery state, written here) ---- */
+int drift_store_out_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Lease: takes entry `action` for lease_ms when its state allows (no live lease of another owner).  ret_taken. */
+int drift_store_out_claim(struct drift_store *s, struct drift_chain_id id, const char *action, const char *owner,
+                          int64_t lease_ms, bool *ret_taken, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Writes the delivery state (JSON text) and drops the lease. */
+int drift_store_out_state(struct drift_store *s, struct drift_chain_id id, const char *action, const char *state,
+                          struct drift_err *err) DRIFT_MUST_CHECK;
+/* Removes finished entries with their states. */
+int drift_store_out_drop(struct drift_store *s, struct drift_chain_id id, const char *const *actions, size_t n,
+                         struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- baselines ---- */
+int drift_store_baseline_put(struct drift_store *s, const char *model, const char *id, const char *meta,
+                             const void *bytes, size_t len, struct drift_err *err) DRIFT_MUST_CHECK; /* DRIFT_E_EXISTS when the id has other bytes */
+int drift_store_baseline_get(struct drift_store *s, const char *model, const char *id, void **ret_bytes, size_t *ret_len, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_baseline_list(struct drift_store *s, const char *model, struct drift_pairs *ret_meta /* id -> META, "active" -> id */, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_baseline_activate(struct drift_store *s, const char *model, const char *id, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- health: what `check --connect` and start-up report ---- */
+struct drift_store_health {
+    char version[32], maxmemory_policy[32], role[16];
+    bool aof, rdb, noeviction;
+    int64_t maxmemory, used_memory;
+};
+int drift_store_health(struct drift_store *s, struct drift_store_health *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+
+#endif

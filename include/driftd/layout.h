@@ -1,0 +1,104 @@
+/* layout.h - which counters a window has: columns, their cells, and where each counter stands.
+ *
+ * A layout is frozen with its baseline.  Summaries of one layout are plain vectors of u64 that add; summaries
+ * of different layouts never do (compare the digests).
+ *
+ *     counts: | column 0: specials, cells | column 1: specials, cells | ...
+ *     specials: null, missing, nonfinite, wrong_type          (rates; not part of PSI, KS, JS)
+ *     numeric cells 0..n_edges:  (-inf,e0] (e0,e1] ... (e_last,+inf)       right-closed
+ *     categorical cells: categories 0..n_categories-1, rare, unseen
+ *
+ * A numeric column whose baseline range is known has e0 = the double below the baseline's minimum and
+ * e_last = its maximum, so that cell 0 is "below minimum" and the last cell "above maximum" (bounded = true).
+ * PSI bins are unions of neighbouring cells: bin b holds cells bin_end[b-1] .. bin_end[b]-1 (bin_end[-1] = 0),
+ * bin_end[n_bins-1] = n_cells.
+ *
+ * Ownership: a layout owns everything it points to.  Threads: immutable after drift_layout_seal(). */
+#ifndef DRIFTD_LAYOUT_H
+#define DRIFTD_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "driftd/error.h"
+#include "driftd/grid.h"
+
+enum drift_kind { DRIFT_NUMERIC = 1, DRIFT_CATEGORICAL = 2 };
+enum drift_role {
+    DRIFT_FEATURE = 1,
+    DRIFT_SCORE,
+    DRIFT_DECISION,
+    DRIFT_LABEL,
+    DRIFT_SOURCE,
+    DRIFT_LATENCY
+};
+enum drift_special { DRIFT_NULL, DRIFT_MISSING, DRIFT_NONFINITE, DRIFT_WRONG_TYPE, DRIFT_N_SPECIAL };
+enum {
+    DRIFT_EDGES_MAX = 250,       /* per numeric column */
+    DRIFT_CATEGORIES_MAX = 1000, /* cells of their own per categorical column */
+    DRIFT_RARE_MAX = 20000,      /* further known names, counted together in the cell `rare` */
+    DRIFT_NAME_MAX = 256,        /* bytes of a column or category name; longer ones are cut */
+    DRIFT_COLUMNS_MAX = 4096
+};
+
+struct drift_column {
+    char *name;
+    enum drift_role role;
+    enum drift_kind kind;
+    uint32_t first;   /* index of the column's first counter */
+    uint32_t n_cells; /* behind the specials: n_edges + 1, or n_categories + 2 */
+    bool bounded;
+    /* numeric */
+    uint32_t n_edges;
+    double *edges; /* finite, strictly ascending */
+    uint32_t n_bins;
+    uint32_t *bin_end;
+    struct drift_grid *grid; /* made by drift_layout_seal() */
+    /* categorical; order = order of cells */
+    uint32_t n_categories;
+    char **categories;
+    uint32_t n_rare;
+    char **rare;
+    struct drift_category_index *index; /* made by drift_layout_seal() */
+};
+
+struct drift_layout {
+    uint32_t n_columns;
+    struct drift_column *columns;
+    uint32_t n_counts; /* counters in all */
+    char digest[65];   /* SHA-256 hex over names, roles, kinds, edges, bins, categories */
+};
+
+struct drift_layout *drift_layout_new(void);
+void drift_layout_free(struct drift_layout *l); /* NULL is fine */
+
+/* Append a column; copies everything.  Return 0, DRIFT_E_RANGE (edges not finite or ascending, too many cells,
+ * bins that do not cover the cells), DRIFT_E_FULL, DRIFT_E_EXISTS (role and name are there already).
+ * n_edges may be 0 (one cell).  bin_end may be NULL: one bin a cell. */
+int drift_layout_add_numeric(struct drift_layout *l, enum drift_role role, const char *name, const double *edges,
+                             uint32_t n_edges, bool bounded, const uint32_t *bin_end, uint32_t n_bins);
+int drift_layout_add_categorical(struct drift_layout *l, enum drift_role role, const char *name,
+                                 const char *const *categories, uint32_t n_categories, const char *const *rare,
+                                 uint32_t n_rare);
+/* Computes offsets, digest, lookup tables.  Call once, after the last column. */
+int drift_layout_seal(struct drift_layout *l);
+
+/* Index of a column, or -1.  name is ignored for score, decision, label, source and latency. */
+int drift_layout_find(const struct drift_layout *l, enum drift_role role, const char *name);
+const char *drift_role_name(enum drift_role role); /* "feature", "score" ... */
+
+/* Cell (0-based, without the specials) of a value.  x must not be NaN or infinite (callers count those as
+ * DRIFT_NONFINITE).  A category that the layout does not know gives the cell unseen. */
+uint32_t drift_column_cell(const struct drift_column *c, double x);
+uint32_t drift_column_category(const struct drift_column *c, const char *s, size_t n);
+static inline uint32_t drift_column_rare(const struct drift_column *c)
+{
+    return c->n_categories;
+}
+static inline uint32_t drift_column_unseen(const struct drift_column *c)
+{
+    return c->n_categories + 1;
+}
+
+#endif
