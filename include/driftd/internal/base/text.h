@@ -37,7 +37,7 @@ bool drift_time_parse(const char *s, size_t n, int64_t *ret_ms);
 
 /* Percent-encodes every byte that is not [A-Za-z0-9._-], for names that become parts of Redis keys. */
 void drift_name_encode(struct drift_buf *b, const char *name);
-/* Glob with * and ? only.  Linear time. */
+/* Glob with * and ? only.  At most |pattern| x |name| steps. */
 bool drift_glob_match(const char *pattern, const char *name);
 /* Levenshtein distance, for "did you mean"; strings longer than 64 give 64. */
 unsigned drift_edit_distance(const char *a, const char *b);
