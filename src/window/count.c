@@ -1,0 +1,202 @@
+/* src/window/count.c    One event into one summary: a cell lookup and an increment for each column. */
+#include "driftd/internal/window/count.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NO_SLOT = -1 };
+
+/* A feature column and the field slot that feeds it. */
+struct feed {
+    const struct drift_column *column;
+    int32_t slot; /* NO_SLOT: the stream has not shown the field yet */
+};
+
+/* A role that a record carries at most once, and its column. */
+struct scalar {
+    const struct drift_column *column;
+    size_t offset; /* of the struct drift_value in struct drift_event */
+};
+
+struct drift_binding {
+    const struct drift_layout *layout;
+    const struct drift_stream *stream;
+    const struct drift_model *model;
+    enum drift_chain_kind chain;
+    bool has_features, mixed;
+    size_t n_feeds, n_scalars;
+    struct feed *feeds;
+    struct scalar scalars[DRIFT_LATENCY + 1];
+    /* field slots without a column that the model would watch: "new" */
+    size_t n_extra;
+    uint32_t *extra;
+    uint32_t generation; /* of the field list that slots and extra are for */
+};
+
+static void add_scalar(struct drift_binding *b, enum drift_role role, const char *path, size_t offset)
+{
+    int at = path ? drift_layout_find(b->layout, role, NULL) : -1;
+    if (at >= 0)
+        b->scalars[b->n_scalars++] = (struct scalar){&b->layout->columns[at], offset};
+}
+
+struct drift_binding *drift_binding_new(const struct drift_layout *layout, const struct drift_stream *stream,
+                                        const struct drift_model *model, enum drift_chain_kind chain)
+{
+    struct drift_binding *b = drift_xcalloc(1, sizeof *b);
+    b->layout = layout;
+    b->stream = stream;
+    b->model = model;
+    b->chain = chain;
+    b->generation = UINT32_MAX;
+    b->mixed = drift_stream_feeds(stream, DRIFT_CHAIN_INPUT) && drift_stream_feeds(stream, DRIFT_CHAIN_LABEL);
+    if (chain == DRIFT_CHAIN_LABEL) {
+        add_scalar(b, DRIFT_LABEL, stream->label, offsetof(struct drift_event, label));
+        return b;
+    }
+    b->has_features = stream->features || stream->n_feature_fields;
+    add_scalar(b, DRIFT_SCORE, stream->score, offsetof(struct drift_event, score));
+    add_scalar(b, DRIFT_DECISION, stream->decision, offsetof(struct drift_event, decision));
+    add_scalar(b, DRIFT_SOURCE, stream->source, offsetof(struct drift_event, source));
+    add_scalar(b, DRIFT_LATENCY, stream->latency, offsetof(struct drift_event, latency));
+    b->feeds = drift_xcalloc(layout->n_columns, sizeof *b->feeds);
+    for (uint32_t i = 0; b->has_features && i < layout->n_columns; i++)
+        if (layout->columns[i].role == DRIFT_FEATURE)
+            b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT};
+    return b;
+}
+
+void drift_binding_free(struct drift_binding *b)
+{
+    if (!b)
+        return;
+    free(b->feeds);
+    free(b->extra);
+    free(b);
+}
+
+/* The stream has shown new fields: find out which column each slot feeds. */
+static void rebind(struct drift_binding *b, const struct drift_fields *fields)
+{
+    int32_t *column_of = drift_xcalloc(fields->n, sizeof *column_of);
+    for (size_t i = 0; i < b->n_feeds; i++)
+        b->feeds[i].slot = NO_SLOT;
+    for (uint32_t s = 0; s < fields->n; s++)
+        column_of[s] = drift_layout_find(b->layout, DRIFT_FEATURE, fields->names[s]);
+    for (size_t i = 0; i < b->n_feeds; i++)
+        for (uint32_t s = 0; s < fields->n; s++)
+            if (column_of[s] >= 0 && &b->layout->columns[column_of[s]] == b->feeds[i].column)
+                b->feeds[i].slot = (int32_t)s;
+    b->extra = drift_xrealloc(b->extra, fields->n, sizeof *b->extra);
+    b->n_extra = 0;
+    for (uint32_t s = 0; b->n_feeds && s < fields->n; s++)
+        if (column_of[s] < 0 && (!b->model || drift_model_wants(b->model, fields->names[s])))
+            b->extra[b->n_extra++] = s;
+    free(column_of);
+    b->generation = fields->generation;
+}
+
+static bool any_input(const struct drift_event *ev)
+{
+    if (ev->score.kind || ev->decision.kind || ev->source.kind || ev->latency.kind)
+        return true;
+    for (uint32_t s = 0; ev->fields && s < ev->fields->n; s++)
+        if (ev->kind[s] != DRIFT_V_ABSENT)
+            return true;
+    return false;
+}
+
+bool drift_binding_wants(const struct drift_binding *b, const struct drift_event *ev)
+{
+    if (b->chain == DRIFT_CHAIN_LABEL)
+        return b->stream->label && ev->label.kind != DRIFT_V_ABSENT;
+    return !b->mixed || any_input(ev);
+}
+
+struct drift_str drift_value_category(enum drift_value_kind kind, double num, struct drift_str str, char *scratch)
+{
+    if (kind == DRIFT_V_STR)
+        return str;
+    if (kind == DRIFT_V_BOOL)
+        return num != 0 ? (struct drift_str){"true", 4} : (struct drift_str){"false", 5};
+    return (struct drift_str){scratch, drift_f64_text(num, scratch, 32)};
+}
+
+static inline uint32_t cell_of_number(const struct drift_column *c, uint8_t kind, double num)
+{
+    switch (kind) {
+    case DRIFT_V_NUM:
+    case DRIFT_V_BOOL:
+        return DRIFT_N_SPECIAL + drift_column_cell(c, num);
+    case DRIFT_V_ABSENT:
+        return DRIFT_MISSING;
+    case DRIFT_V_NULL:
+        return DRIFT_NULL;
+    case DRIFT_V_NONFINITE:
+        return DRIFT_NONFINITE;
+    default:
+        return DRIFT_WRONG_TYPE;
+    }
+}
+
+static uint32_t cell_of_category(const struct drift_column *c, uint8_t kind, double num, struct drift_str str)
+{
+    char scratch[32];
+    switch (kind) {
+    case DRIFT_V_STR:
+    case DRIFT_V_NUM:
+    case DRIFT_V_BOOL:
+        str = drift_value_category(kind, num, str, scratch);
+        return DRIFT_N_SPECIAL + drift_column_category(c, str.p, str.n);
+    case DRIFT_V_ABSENT:
+        return DRIFT_MISSING;
+    case DRIFT_V_NULL:
+        return DRIFT_NULL;
+    case DRIFT_V_NONFINITE:
+        return DRIFT_NONFINITE;
+    default:
+        return DRIFT_WRONG_TYPE;
+    }
+}
+
+static inline void count_value(const struct drift_column *c, uint8_t kind, double num, const struct drift_str *str,
+                               uint64_t *counts)
+{
+    uint32_t cell = c->kind == DRIFT_NUMERIC ? cell_of_number(c, kind, num) : cell_of_category(c, kind, num, *str);
+    counts[c->first + cell]++;
+}
+
+static void count_features(struct drift_binding *b, const struct drift_event *ev, struct drift_summary *into)
+{
+    static const struct drift_str none = {"", 0};
+    for (size_t i = 0; i < b->n_feeds; i++) {
+        int32_t s = b->feeds[i].slot;
+        if (s == NO_SLOT)
+            count_value(b->feeds[i].column, DRIFT_V_ABSENT, 0, &none, into->counts);
+        else
+            count_value(b->feeds[i].column, ev->kind[s], ev->num[s], &ev->str[s], into->counts);
+    }
+    for (size_t i = 0; i < b->n_extra; i++)
+        if (ev->kind[b->extra[i]] != DRIFT_V_ABSENT) {
+            const char *name = ev->fields->names[b->extra[i]];
+            drift_tally_add(&into->tally[DRIFT_TALLY_NEW_FIELD], name, strlen(name), 1);
+        }
+}
+
+void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, struct drift_summary *into)
+{
+    if (b->has_features && b->generation != ev->fields->generation)
+        rebind(b, ev->fields);
+    into->n++;
+    if (b->has_features)
+        count_features(b, ev, into);
+    for (size_t i = 0; i < b->n_scalars; i++) {
+        const struct drift_value *v = (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);
+        count_value(b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into->counts);
+    }
+    for (int k = 0; k < DRIFT_N_VERSION; k++)
+        if (ev->version[k].n)
+            drift_tally_add(&into->tally[DRIFT_TALLY_MODEL_VERSION + k], ev->version[k].p, ev->version[k].n, 1);
+    if (ev->schema.n)
+        drift_tally_add(&into->tally[DRIFT_TALLY_SCHEMA], ev->schema.p, ev->schema.n, 1);
+}
