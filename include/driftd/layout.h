@@ -35,10 +35,10 @@ enum drift_role {
 };
 enum drift_special { DRIFT_NULL, DRIFT_MISSING, DRIFT_NONFINITE, DRIFT_WRONG_TYPE, DRIFT_N_SPECIAL };
 enum {
-    DRIFT_EDGES_MAX = 250,       /* per numeric column */
+    DRIFT_EDGES_MAX = DRIFT_GRID_EDGES_MAX, /* 250 per numeric column */
     DRIFT_CATEGORIES_MAX = 1000, /* cells of their own per categorical column */
     DRIFT_RARE_MAX = 20000,      /* further known names, counted together in the cell `rare` */
-    DRIFT_NAME_MAX = 256,        /* bytes of a column or category name; longer ones are cut */
+    DRIFT_NAME_MAX = 256,        /* bytes of a column or category name, the NUL not counted; longer ones are cut */
     DRIFT_COLUMNS_MAX = 4096
 };
 
@@ -73,24 +73,36 @@ struct drift_layout {
 struct drift_layout *drift_layout_new(void);
 void drift_layout_free(struct drift_layout *l); /* NULL is fine */
 
+/* How many of n bytes of a column or category name count: up to the first NUL, at most DRIFT_NAME_MAX, never a part
+ * of a UTF-8 sequence.  Everything here cuts names with it, at adding and at looking up; whoever collects names for a
+ * layout does the same, so that two long names that become one are counted as one. */
+size_t drift_name_cut(const char *s, size_t n);
+
 /* Append a column; copies everything.  Return 0, DRIFT_E_RANGE (edges not finite or ascending, too many cells,
- * bins that do not cover the cells), DRIFT_E_FULL, DRIFT_E_EXISTS (role and name are there already).
- * n_edges may be 0 (one cell).  bin_end may be NULL: one bin a cell. */
+ * bounded with fewer than two edges, bins that do not cover the cells), DRIFT_E_FULL, DRIFT_E_EXISTS (role and name
+ * are there already, or a category twice), DRIFT_E_MEMORY, DRIFT_E_USAGE (the layout is sealed).  The layout is
+ * unchanged when they fail.  n_edges may be 0 (one cell).  bin_end may be NULL: one bin a cell. */
 int drift_layout_add_numeric(struct drift_layout *l, enum drift_role role, const char *name, const double *edges,
                              uint32_t n_edges, bool bounded, const uint32_t *bin_end, uint32_t n_bins);
 int drift_layout_add_categorical(struct drift_layout *l, enum drift_role role, const char *name,
                                  const char *const *categories, uint32_t n_categories, const char *const *rare,
                                  uint32_t n_rare);
-/* Computes offsets, digest, lookup tables.  Call once, after the last column. */
+/* Computes offsets, digest, lookup tables.  Call once, after the last column.  DRIFT_E_MEMORY, DRIFT_E_USAGE (sealed
+ * before). */
 int drift_layout_seal(struct drift_layout *l);
 
 /* Index of a column, or -1.  name is ignored for score, decision, label, source and latency. */
 int drift_layout_find(const struct drift_layout *l, enum drift_role role, const char *name);
 const char *drift_role_name(enum drift_role role); /* "feature", "score" ... */
 
-/* Cell (0-based, without the specials) of a value.  x must not be NaN or infinite (callers count those as
- * DRIFT_NONFINITE).  A category that the layout does not know gives the cell unseen. */
-uint32_t drift_column_cell(const struct drift_column *c, double x);
+/* Cell (0-based, without the specials) of a value; the layout is sealed, the column of the right kind.  x must not be
+ * NaN or infinite (callers count those as DRIFT_NONFINITE). */
+static inline uint32_t drift_column_cell(const struct drift_column *c, double x)
+{
+    return drift_grid_cell(c->grid, x);
+}
+/* A category that the layout does not know gives the cell unseen.  s may be anything of n bytes: the lookup is a
+ * keyed hash with a bounded number of probes, so crafted names cannot slow it down. */
 uint32_t drift_column_category(const struct drift_column *c, const char *s, size_t n);
 static inline uint32_t drift_column_rare(const struct drift_column *c)
 {

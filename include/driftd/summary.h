@@ -17,14 +17,17 @@ enum drift_tally_kind {
     DRIFT_TALLY_NEW_FIELD, /* feature fields that the layout does not have */
     DRIFT_N_TALLY
 };
-enum { DRIFT_TALLY_SLOTS = 32, DRIFT_TALLY_TEXT = 128 };
+enum { DRIFT_TALLY_SLOTS = 32, DRIFT_TALLY_TEXT = 128, DRIFT_TALLY_JOIN_MAX = 8192 };
 
-/* Counts per distinct text: the first DRIFT_TALLY_SLOTS of a partition's log by name, the rest in `other`. */
+/* Counts per distinct text, in byte order of the texts: the first DRIFT_TALLY_SLOTS of a partition's log by name, the
+ * rest in `other`.  Merged tallies keep the union of the names (up to DRIFT_TALLY_JOIN_MAX), so that the order of
+ * merging does not matter. */
 struct drift_tally {
-    uint32_t n;
+    uint32_t n, cap;
+    uint32_t last; /* where the last text was found: most records repeat it */
     uint64_t other;
     struct drift_tally_slot {
-        char text[DRIFT_TALLY_TEXT]; /* cut to fit, NUL-terminated */
+        char text[DRIFT_TALLY_TEXT]; /* cut to fit at a character's end, NUL-terminated */
         uint64_t count;
     } *slots; /* NULL until the first add */
 };
@@ -36,13 +39,18 @@ struct drift_summary {
     struct drift_tally tally[DRIFT_N_TALLY];
 };
 
-struct drift_summary *drift_summary_new(const struct drift_layout *layout);
-void drift_summary_free(struct drift_summary *s);
-void drift_summary_reset(struct drift_summary *s);
+struct drift_summary *drift_summary_new(const struct drift_layout *layout); /* sealed; NULL without memory */
+void drift_summary_free(struct drift_summary *s);                           /* NULL is fine */
+void drift_summary_reset(struct drift_summary *s);                          /* all zero; memory kept */
 /* into += from.  DRIFT_E_MISMATCH when the digests of the layouts differ; nothing is changed then. */
 int drift_summary_merge(struct drift_summary *into, const struct drift_summary *from);
+/* Counts one text (n bytes, cut at a NUL).  A new text beyond the slots, or without memory, goes to `other`. */
 void drift_tally_add(struct drift_tally *t, const char *text, size_t n, uint64_t by);
-const char *drift_tally_name(enum drift_tally_kind k); /* "model", "features", "prompt", "threshold", "schema", "new_field" */
+/* The same for counts that come from another tally (merging, loading): new texts get a slot up to
+ * DRIFT_TALLY_JOIN_MAX. */
+void drift_tally_join(struct drift_tally *t, const char *text, size_t n, uint64_t by);
+/* "model", "features", "prompt", "threshold", "schema", "new_field" */
+const char *drift_tally_name(enum drift_tally_kind k);
 
 static inline const uint64_t *drift_summary_specials(const struct drift_summary *s, const struct drift_column *c)
 {
