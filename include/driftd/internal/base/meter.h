@@ -3,7 +3,8 @@
  * Families are rows of a static table in meter.c (name, kind, unit, help, label names); a series is made on
  * first use by its label values and lives until the end.  Each family holds at most 2,000 series; more are
  * refused and counted in driftd_metric_series_refused_total.  Handles are stable: look a series up once, then
- * add.  Threads: any (atomic doubles; creation takes a lock). */
+ * add.  A family without labels is shown from the start, as 0.  Threads: any (atomic doubles; look-up and creation
+ * take a lock). */
 #ifndef DRIFTD_BASE_METER_H
 #define DRIFTD_BASE_METER_H
 
@@ -63,6 +64,7 @@ struct drift_series;
 /* The series of a family for these label values, in the family's order, NULL-terminated:
  * drift_series(DRIFT_M_REFUSED, topic, reason, (char *)NULL).  Never NULL. */
 struct drift_series *drift_series(enum drift_meter m, ...) __attribute__((sentinel));
+/* A counter never falls: it ignores what is negative or not finite, and set only raises it. */
 void drift_series_add(struct drift_series *s, double by);
 void drift_series_set(struct drift_series *s, double value);
 double drift_series_get(const struct drift_series *s);
