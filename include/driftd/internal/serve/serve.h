@@ -12,7 +12,7 @@
 
 struct drift_server;
 struct drift_server_settings {
-    const char *listen;                                 /* "host:port", "[v6]:port", ":port"; port 0: any */
+    const char *listen;                                 /* "host:port", "[v6]:port", ":port" (127.0.0.1); port 0: any */
     bool (*live)(void *ctx);                            /* the loops turn */
     bool (*ready)(void *ctx, struct drift_buf *detail); /* detail: one line a thing, "redis: ok" */
     void (*status)(void *ctx, struct drift_buf *json);  /* /status: JSON */
