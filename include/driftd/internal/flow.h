@@ -40,7 +40,8 @@ struct drift_record {
     X(LATE, "late")                     /* the window was closed by the partition's own log */               \
     X(LATE_AFTER_IDLE, "late_after_idle") /* ... by an idle partition's advance */                           \
     X(DUPLICATE, "duplicate")           /* event id seen in the window (deduplicate) */                      \
-    X(NOTHING, "nothing")               /* carries no role that its model counts */
+    X(NOTHING, "nothing")               /* carries no role that its model counts */                          \
+    X(LOST_VERDICT, "lost_verdict")     /* was in a window whose verdict was lost beyond settle */
 
 enum drift_reason {
     DRIFT_REASON_NONE = 0,

@@ -1,0 +1,51 @@
+/* chain.h - one chain of windows as ingest needs it: plan, the layout of each plan entry, verdict headers.
+ *
+ * A chain is a model's input or label windows.  The copy is read from the chain's slot every plan_ttl / 2; counting
+ * stops when it is older than plan_ttl.  Threads: the ingest thread. */
+#ifndef DRIFTD_INGEST_CHAIN_H
+#define DRIFTD_INGEST_CHAIN_H
+
+#include "driftd/internal/config/config.h"
+#include "driftd/internal/flow.h"
+#include "driftd/internal/plan.h"
+#include "driftd/internal/store/store.h"
+
+/* What the owner of a partition must know of a judged window before it drops its blob. */
+struct drift_judged_part {
+    char *partition; /* "<topic>/<n>" */
+    uint64_t n, excluded;
+};
+struct drift_judged {
+    int64_t start_ms, end_ms, at_ms; /* at: Redis time of the verdict */
+    bool lost;                       /* kind lost */
+    size_t n_parts;
+    struct drift_judged_part *parts;
+};
+
+struct drift_chain {
+    const struct drift_model *model;
+    enum drift_chain_kind kind;
+    char *key;               /* "<encoded model>:i" or ":l", part of field names in partition slots */
+    struct drift_plan plan;
+    struct drift_layout **layout; /* [plan.n], of the entry's baseline or the bare one; owned by the layout cache */
+    size_t n_judged;
+    struct drift_judged *judged; /* ascending start */
+    int64_t judged_until_ms;     /* INT64_MIN before the first verdict */
+    int64_t read_mono_ms;        /* when the copy was read */
+    struct drift_series *events, *late, *open;
+};
+
+void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum drift_chain_kind kind);
+void drift_chain_release(struct drift_chain *c);
+/* Takes over what MODEL_READ gave.  The layouts are not set: the caller resolves one for each plan entry. */
+int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Index of the plan entry and layout for a window start. */
+size_t drift_chain_entry(const struct drift_chain *c, int64_t start_ms);
+/* Verdict of a window, or NULL. */
+const struct drift_judged *drift_chain_judged(const struct drift_chain *c, int64_t start_ms);
+
+/* Value of a field w:<start>, as the judge writes it; @now@ is replaced by the script. */
+int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct drift_judged *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_judged_release(struct drift_judged *j);
+
+#endif

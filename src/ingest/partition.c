@@ -1,0 +1,659 @@
+/* src/ingest/partition.c    One partition's counts, watermark and refusals, between ACQUIRE and FLUSH.
+ *
+ * Which window a record falls in and whether it is late depends on the log before it and on the plan only, so that
+ * reading the same records again gives the same counts.  State and offset travel in one flush: what is in memory
+ * here may be thrown away at any time and read again. */
+#include "driftd/internal/ingest/partition.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driftd/internal/base/log.h"
+#include "driftd/internal/base/meter.h"
+#include "driftd/internal/window/blob.h"
+
+enum { BLOB_MAX = 64 << 20, NUMBER = 24 };
+
+struct window {
+    size_t chain;
+    int64_t start_ms, end_ms, close_ms;
+    uint64_t n;
+    uint32_t plan_seq;
+    bool partial, dirty, stored;   /* stored: the slot has a blob of it */
+    struct drift_summary *summary; /* NULL: closed, the slot alone has the counts */
+    struct drift_binding *binding; /* of the partition's binding list */
+    char *field;
+    struct drift_buf blob;
+};
+
+/* A total that lives in the slot as a decimal string. */
+struct total {
+    char field[2 * DRIFT_NAME_MAX + 96];
+    int64_t value;
+    bool dirty;
+    char text[NUMBER];
+};
+
+struct chain_state {
+    struct drift_chain *chain;
+    int64_t gone_ms;
+    bool gone_dirty;
+    char gone_field[2 * DRIFT_NAME_MAX + 96], gone_text[NUMBER];
+    struct total late, late_after_idle, reconciled;
+    struct window *last; /* the window that took the last event */
+};
+
+struct bound { /* one binding a layout and chain */
+    const struct drift_layout *layout;
+    size_t chain;
+    struct drift_binding *binding;
+};
+
+struct drift_partition {
+    struct drift_partition_settings set;
+    char *topic, name[320];
+    struct chain_state *chains;
+    int64_t offset;     /* next; -1: none */
+    int64_t wm_ms;      /* log and advances */
+    int64_t log_wm_ms;  /* greatest event time of the log alone */
+    int64_t partial_ms; /* windows that start at or before it were not seen from their beginning; INT64_MIN: none */
+    bool await_first, offset_dirty, wm_dirty, partial_dirty, urgent;
+    char offset_text[NUMBER], wm_text[NUMBER], partial_text[NUMBER];
+    size_t n_windows, cap_windows;
+    struct window **windows; /* ascending (start, chain) */
+    struct total *other; /* [DRIFT_N_REASON] that belong to no chain */
+    struct total *refused; /* [n_chains * DRIFT_N_REASON] */
+    size_t n_bound;
+    struct bound *bound;
+    /* what prepare() hands out */
+    size_t n_sets, cap_sets, n_dels, cap_dels;
+    struct drift_pair *sets;
+    const char **dels;
+    size_t n_dropped;
+    struct window **dropped;
+};
+
+static void total_init(struct total *t, const char *kind, const char *key, const char *reason)
+{
+    *t = (struct total){0};
+    snprintf(t->field, sizeof t->field, "%s:%s%s%s", kind, key, reason ? ":" : "", reason ? reason : "");
+}
+
+static void total_add(struct total *t, int64_t by)
+{
+    t->value += by;
+    t->dirty = t->dirty || by != 0;
+}
+
+static void init_totals(struct drift_partition *p)
+{
+    for (int r = 1; r < DRIFT_N_REASON; r++)
+        total_init(&p->other[r], "other", "-", drift_reason_name((enum drift_reason)r));
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        struct chain_state *cs = &p->chains[c];
+        const char *key = cs->chain->key;
+        total_init(&cs->late, "late", key, NULL);
+        total_init(&cs->late_after_idle, "other", key, "late_after_idle");
+        total_init(&cs->reconciled, "reconciled", key, NULL);
+        for (int r = 1; r < DRIFT_N_REASON; r++)
+            total_init(&p->refused[c * DRIFT_N_REASON + (size_t)r], "other", key, drift_reason_name((enum drift_reason)r));
+        snprintf(cs->gone_field, sizeof cs->gone_field, "gone:%s", key);
+        cs->gone_ms = INT64_MIN;
+        cs->gone_dirty = false;
+        cs->last = NULL;
+    }
+}
+
+struct drift_partition *drift_partition_new(const struct drift_partition_settings *s)
+{
+    struct drift_partition *p = drift_xcalloc(1, sizeof *p);
+    p->set = *s;
+    p->topic = drift_xstrdup(s->topic);
+    snprintf(p->name, sizeof p->name, "%s/%" PRId32, s->topic, s->number);
+    p->chains = drift_xcalloc(s->n_chains, sizeof *p->chains);
+    for (size_t c = 0; c < s->n_chains; c++)
+        p->chains[c].chain = s->chains[c];
+    p->other = drift_xcalloc(DRIFT_N_REASON, sizeof *p->other);
+    p->refused = drift_xcalloc(s->n_chains * DRIFT_N_REASON, sizeof *p->refused);
+    p->set.topic = p->topic;
+    p->set.chains = NULL; /* borrowed for this call only */
+    p->offset = -1;
+    p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
+    init_totals(p);
+    return p;
+}
+
+static void window_free(struct window *w)
+{
+    drift_summary_free(w->summary);
+    drift_buf_release(&w->blob);
+    free(w->field);
+    free(w);
+}
+
+static void forget(struct drift_partition *p)
+{
+    for (size_t i = 0; i < p->n_windows; i++)
+        window_free(p->windows[i]);
+    p->n_windows = 0;
+    for (size_t i = 0; i < p->n_dropped; i++)
+        window_free(p->dropped[i]);
+    p->n_dropped = 0;
+    for (size_t i = 0; i < p->n_bound; i++)
+        drift_binding_free(p->bound[i].binding);
+    p->n_bound = 0;
+    init_totals(p);
+    p->offset = -1;
+    p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
+    p->await_first = p->offset_dirty = p->wm_dirty = p->partial_dirty = p->urgent = false;
+}
+
+void drift_partition_free(struct drift_partition *p)
+{
+    if (!p)
+        return;
+    forget(p);
+    free(p->topic);
+    free(p->chains);
+    free(p->windows);
+    free(p->other);
+    free(p->refused);
+    free(p->bound);
+    free(p->sets);
+    free(p->dels);
+    free(p->dropped);
+    free(p);
+}
+
+/* ---- windows ---- */
+
+static struct drift_binding *binding_for(struct drift_partition *p, size_t chain, const struct drift_layout *layout)
+{
+    for (size_t i = 0; i < p->n_bound; i++)
+        if (p->bound[i].layout == layout && p->bound[i].chain == chain)
+            return p->bound[i].binding;
+    const struct drift_chain *c = p->chains[chain].chain;
+    p->bound = drift_xrealloc(p->bound, p->n_bound + 1, sizeof *p->bound);
+    p->bound[p->n_bound] =
+        (struct bound){layout, chain, drift_binding_new(layout, p->set.stream, c->model, c->kind)};
+    return p->bound[p->n_bound++].binding;
+}
+
+/* Position of the first window that is not before (start, chain). */
+static size_t find_window(const struct drift_partition *p, int64_t start, size_t chain)
+{
+    size_t lo = 0, hi = p->n_windows;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        const struct window *w = p->windows[mid];
+        if (w->start_ms < start || (w->start_ms == start && w->chain < chain))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct window *window_at(const struct drift_partition *p, int64_t start, size_t chain)
+{
+    size_t at = find_window(p, start, chain);
+    return at < p->n_windows && p->windows[at]->start_ms == start && p->windows[at]->chain == chain ? p->windows[at] : NULL;
+}
+
+static struct window *add_window(struct drift_partition *p, size_t chain, int64_t start)
+{
+    const struct drift_chain *c = p->chains[chain].chain;
+    size_t entry = drift_chain_entry(c, start), at = find_window(p, start, chain);
+    struct window *w = drift_xcalloc(1, sizeof *w);
+    w->chain = chain;
+    w->start_ms = start;
+    w->end_ms = start + c->plan.entry[entry].window_ms;
+    w->close_ms = drift_plan_close_ms(&c->plan, start);
+    w->plan_seq = c->plan.entry[entry].seq;
+    w->partial = start <= p->partial_ms;
+    w->field = drift_xasprintf("b:%s:%" PRId64 ":", c->key, start);
+    drift_buf_init(&w->blob, BLOB_MAX);
+    if (p->n_windows == p->cap_windows)
+        p->windows = drift_xrealloc(p->windows, p->cap_windows = p->cap_windows ? 2 * p->cap_windows : 8, sizeof(struct window *));
+    memmove(p->windows + at + 1, p->windows + at, (p->n_windows - at) * sizeof *p->windows);
+    p->windows[at] = w;
+    p->n_windows++;
+    return w;
+}
+
+static int open_window(struct drift_partition *p, struct window *w, struct drift_err *err)
+{
+    const struct drift_chain *c = p->chains[w->chain].chain;
+    const struct drift_layout *layout = c->layout[drift_chain_entry(c, w->start_ms)];
+    w->summary = drift_summary_new(layout);
+    if (!w->summary)
+        return drift_fail(err, DRIFT_E_MEMORY, DRIFT_STOP, "out of memory opening a window of %s", c->model->name);
+    w->binding = binding_for(p, w->chain, layout);
+    return 0;
+}
+
+/* ---- loading ---- */
+
+static bool parse_number(const struct drift_pair *f, int64_t *ret)
+{
+    return drift_i64_parse(f->value, f->len, ret);
+}
+
+static int load_window(struct drift_partition *p, size_t chain, int64_t start, const struct drift_pair *f, struct drift_err *err)
+{
+    struct drift_blob_head head;
+    int rc = drift_blob_head(f->value, f->len, &head, err);
+    if (rc)
+        return rc;
+    struct window *w = add_window(p, chain, start);
+    w->n = head.n;
+    w->partial = head.partial;
+    w->stored = true;
+    if (p->wm_ms >= w->close_ms)
+        return 0;
+    if ((rc = open_window(p, w, err)) == 0)
+        rc = drift_blob_add(f->value, f->len, w->summary, err);
+    if (rc == DRIFT_E_MISMATCH)
+        return drift_fail(err, DRIFT_E_MISMATCH, DRIFT_RETRY,
+                          "window %" PRId64 " of %s was counted with another baseline's cells: restore the baseline that its plan names",
+                          start, p->chains[chain].chain->model->name);
+    return rc;
+}
+
+/* "<prefix><chain key>:<rest>" -> index of the chain, rest; -1 when it is not one of ours. */
+static int field_chain(const struct drift_partition *p, const char *name, const char *prefix, const char **ret_rest)
+{
+    size_t n = strlen(prefix);
+    if (strncmp(name, prefix, n) != 0)
+        return -1;
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        size_t k = strlen(p->chains[c].chain->key);
+        if (!strncmp(name + n, p->chains[c].chain->key, k) && (name[n + k] == ':' || name[n + k] == 0)) {
+            *ret_rest = name + n + k + (name[n + k] == ':');
+            return (int)c;
+        }
+    }
+    return -1;
+}
+
+static void load_totals(struct drift_partition *p, const struct drift_pair *f)
+{
+    int64_t v;
+    const char *rest;
+    if (!parse_number(f, &v))
+        return;
+    for (int r = 1; r < DRIFT_N_REASON; r++)
+        if (!strcmp(f->name, p->other[r].field))
+            p->other[r].value = v;
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        struct chain_state *cs = &p->chains[c];
+        if (!strcmp(f->name, cs->late.field))
+            cs->late.value = v;
+        if (!strcmp(f->name, cs->late_after_idle.field))
+            cs->late_after_idle.value = v;
+        if (!strcmp(f->name, cs->reconciled.field))
+            cs->reconciled.value = v;
+        for (int r = 1; r < DRIFT_N_REASON; r++)
+            if (!strcmp(f->name, p->refused[c * DRIFT_N_REASON + (size_t)r].field))
+                p->refused[c * DRIFT_N_REASON + (size_t)r].value = v;
+    }
+    int c = field_chain(p, f->name, "gone:", &rest);
+    if (c >= 0)
+        p->chains[c].gone_ms = v;
+}
+
+int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fields, struct drift_err *err)
+{
+    const struct drift_pair *f;
+    const char *rest;
+    int64_t v, start;
+    forget(p);
+    if ((f = drift_pairs_find(fields, "offset")) && (!parse_number(f, &p->offset) || p->offset < 0))
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field offset of partition %s in Redis is no offset", p->name);
+    if ((f = drift_pairs_find(fields, "wm")) && !parse_number(f, &p->wm_ms))
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field wm of partition %s in Redis is no time", p->name);
+    if ((f = drift_pairs_find(fields, "partial")) && parse_number(f, &v))
+        p->partial_ms = v;
+    p->log_wm_ms = p->wm_ms;
+    if ((f = drift_pairs_find(fields, "adv"))) { /* from:to:ms; the log itself had come to `from` */
+        const char *colon = memchr(f->value, ':', f->len), *end = f->value + f->len;
+        const char *second = colon ? memchr(colon + 1, ':', (size_t)(end - colon - 1)) : NULL;
+        int64_t to;
+        if (second && drift_i64_parse(f->value, (size_t)(colon - f->value), &v) &&
+            drift_i64_parse(colon + 1, (size_t)(second - colon - 1), &to) && to == p->wm_ms)
+            p->log_wm_ms = v;
+    }
+    for (size_t i = 0; i < fields->n; i++) {
+        f = &fields->pair[i];
+        int c = field_chain(p, f->name, "b:", &rest);
+        const char *colon = c >= 0 ? strchr(rest, ':') : NULL;
+        if (!colon) {
+            load_totals(p, f);
+            continue;
+        }
+        if (!drift_i64_parse(rest, (size_t)(colon - rest), &start))
+            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of partition %s in Redis names no window", f->name, p->name);
+        int rc = load_window(p, (size_t)c, start, f, err);
+        if (rc) {
+            drift_err_prefix(err, "partition %s, field %s", p->name, f->name);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int64_t drift_partition_next(const struct drift_partition *p)
+{
+    return p->offset;
+}
+
+void drift_partition_start(struct drift_partition *p, int64_t offset, bool at_low)
+{
+    p->offset = offset;
+    p->offset_dirty = true;
+    p->await_first = !at_low;
+}
+
+int64_t drift_partition_watermark(const struct drift_partition *p)
+{
+    return p->wm_ms;
+}
+
+/* ---- counting ---- */
+
+void drift_partition_refuse(struct drift_partition *p, int chain, enum drift_reason why)
+{
+    if (chain < 0) {
+        total_add(&p->other[why], 1);
+        return;
+    }
+    struct chain_state *cs = &p->chains[chain];
+    if (why == DRIFT_REASON_LATE) {
+        total_add(&cs->late, 1);
+        drift_series_add(cs->chain->late, 1);
+    } else if (why == DRIFT_REASON_LATE_AFTER_IDLE) {
+        total_add(&cs->late_after_idle, 1);
+        drift_series_add(cs->chain->late, 1);
+    } else {
+        total_add(&p->refused[(size_t)chain * DRIFT_N_REASON + why], 1);
+    }
+}
+
+static enum drift_reason count_in(struct window *w, const struct drift_event *ev)
+{
+    drift_binding_count(w->binding, ev, w->summary);
+    w->n++;
+    w->dirty = true;
+    return DRIFT_REASON_NONE;
+}
+
+enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain, const struct drift_event *ev)
+{
+    struct chain_state *cs = &p->chains[chain];
+    const struct drift_plan *plan = &cs->chain->plan;
+    struct window *w = cs->last;
+    if (w && ev->time_ms >= w->start_ms && ev->time_ms < w->end_ms && p->wm_ms < w->close_ms && w->summary)
+        return count_in(w, ev);
+    int64_t start = drift_plan_window_start(plan, ev->time_ms), close = drift_plan_close_ms(plan, start);
+    enum drift_reason why = DRIFT_REASON_NONE;
+    if (!drift_plan_has_partition(drift_plan_at(plan, start), p->topic, p->set.number))
+        why = DRIFT_REASON_NOT_IN_PLAN;
+    else if (start < cs->gone_ms || p->log_wm_ms >= close)
+        why = DRIFT_REASON_LATE;
+    else if (p->wm_ms >= close)
+        why = DRIFT_REASON_LATE_AFTER_IDLE;
+    if (why) {
+        drift_partition_refuse(p, (int)chain, why);
+        return why;
+    }
+    w = window_at(p, start, chain);
+    if (!w)
+        w = add_window(p, chain, start);
+    struct drift_err err;
+    if (!w->summary && open_window(p, w, &err))
+        drift_bug(err.text);
+    cs->last = w;
+    return count_in(w, ev);
+}
+
+static void mark_partial(struct drift_partition *p, int64_t time_ms)
+{
+    p->await_first = false;
+    p->partial_ms = time_ms;
+    p->partial_dirty = true;
+    for (size_t i = 0; i < p->n_windows; i++)
+        if (p->windows[i]->start_ms <= time_ms && p->windows[i]->summary)
+            p->windows[i]->partial = p->windows[i]->dirty = true;
+}
+
+static void raise_watermark(struct drift_partition *p, int64_t to_ms)
+{
+    p->wm_ms = to_ms;
+    for (size_t i = 0; i < p->n_windows && !p->urgent; i++)
+        p->urgent = p->windows[i]->summary && p->windows[i]->close_ms <= to_ms;
+}
+
+void drift_partition_pass(struct drift_partition *p, int64_t offset, int64_t time_ms)
+{
+    p->offset = offset + 1;
+    p->offset_dirty = true;
+    if (time_ms == INT64_MIN)
+        return;
+    if (p->await_first)
+        mark_partial(p, time_ms);
+    if (time_ms > p->log_wm_ms)
+        p->log_wm_ms = time_ms;
+    if (time_ms > p->wm_ms) {
+        p->wm_dirty = true;
+        raise_watermark(p, time_ms);
+    }
+}
+
+/* ---- flushing ---- */
+
+static void add_set(struct drift_partition *p, const char *name, const char *value, size_t len)
+{
+    if (p->n_sets == p->cap_sets)
+        p->sets = drift_xrealloc(p->sets, p->cap_sets = p->cap_sets ? 2 * p->cap_sets : 16, sizeof *p->sets);
+    p->sets[p->n_sets++] = (struct drift_pair){(char *)(uintptr_t)name, (char *)(uintptr_t)value, len};
+}
+
+static void add_number(struct drift_partition *p, const char *name, int64_t v, char text[NUMBER])
+{
+    add_set(p, name, text, (size_t)snprintf(text, NUMBER, "%" PRId64, v));
+}
+
+static void add_del(struct drift_partition *p, const char *name)
+{
+    if (p->n_dels == p->cap_dels)
+        p->dels = drift_xrealloc(p->dels, p->cap_dels = p->cap_dels ? 2 * p->cap_dels : 16, sizeof *p->dels);
+    p->dels[p->n_dels++] = name;
+}
+
+static void add_total(struct drift_partition *p, struct total *t)
+{
+    if (t->dirty)
+        add_number(p, t->field, t->value, t->text);
+}
+
+/* The verdict of `j` has settled: what blob and verdict do not share goes to the late counter, the blob goes. */
+static void drop_window(struct drift_partition *p, size_t chain, const struct drift_judged *j)
+{
+    struct chain_state *cs = &p->chains[chain];
+    struct window *w = window_at(p, j->start_ms, chain);
+    uint64_t in_verdict = 0;
+    for (size_t i = 0; i < j->n_parts; i++)
+        if (!strcmp(j->parts[i].partition, p->name))
+            in_verdict = j->parts[i].n + j->parts[i].excluded;
+    if (w && j->lost) {
+        total_add(&p->refused[chain * DRIFT_N_REASON + DRIFT_REASON_LOST_VERDICT], (int64_t)w->n);
+    } else if ((w ? w->n : 0) != in_verdict) {
+        int64_t difference = (int64_t)((w ? w->n : 0) - in_verdict);
+        total_add(&cs->late, difference);
+        total_add(&cs->reconciled, difference);
+        drift_log(DRIFT_ERROR, "window_reconciled", KV_S("model", cs->chain->model->name), KV_S("partition", p->name),
+                  KV_I("window", j->start_ms), KV_I("difference", difference));
+    }
+    if (w) {
+        size_t at = find_window(p, j->start_ms, chain);
+        if (w->stored)
+            add_del(p, w->field);
+        memmove(p->windows + at, p->windows + at + 1, (--p->n_windows - at) * sizeof *p->windows);
+        p->dropped = drift_xrealloc(p->dropped, p->n_dropped + 1, sizeof(struct window *));
+        p->dropped[p->n_dropped++] = w;
+        if (cs->last == w)
+            cs->last = NULL;
+    }
+    cs->gone_ms = j->end_ms;
+    cs->gone_dirty = true;
+}
+
+/* Verdicts that wait to be dropped, in order; `drop` false: is there any? */
+static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop)
+{
+    bool any = false;
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        const struct drift_chain *chain = p->chains[c].chain;
+        for (size_t i = 0; i < chain->n_judged; i++) {
+            const struct drift_judged *j = &chain->judged[i];
+            if (j->start_ms < p->chains[c].gone_ms)
+                continue;
+            if (now_ms - j->at_ms < p->set.retain_ms || p->wm_ms < drift_plan_close_ms(&chain->plan, j->start_ms))
+                break;
+            const struct window *w = window_at(p, j->start_ms, c);
+            if (w && w->dirty) /* its last counts go first */
+                break;
+            any = true;
+            if (drop)
+                drop_window(p, c, j);
+        }
+    }
+    return any;
+}
+
+bool drift_partition_dirty(struct drift_partition *p, int64_t now_ms)
+{
+    return p->offset_dirty || p->wm_dirty || p->partial_dirty || settle_verdicts(p, now_ms, false);
+}
+
+bool drift_partition_urgent(const struct drift_partition *p)
+{
+    return p->urgent;
+}
+
+void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct drift_flush *ret, size_t *ret_bytes)
+{
+    p->n_sets = p->n_dels = 0;
+    settle_verdicts(p, now_ms, true);
+    if (p->offset_dirty)
+        add_number(p, "offset", p->offset, p->offset_text);
+    if (p->wm_dirty)
+        add_number(p, "wm", p->wm_ms, p->wm_text);
+    if (p->partial_dirty)
+        add_number(p, "partial", p->partial_ms, p->partial_text);
+    for (size_t i = 0; i < p->n_windows; i++) {
+        struct window *w = p->windows[i];
+        if (!w->dirty)
+            continue;
+        drift_buf_reset(&w->blob);
+        drift_blob_save(w->summary, w->plan_seq, w->partial, &w->blob);
+        if (w->blob.full)
+            drift_bug("a window's counts pass 64 MiB");
+        add_set(p, w->field, w->blob.data, w->blob.len);
+    }
+    for (int r = 1; r < DRIFT_N_REASON; r++)
+        add_total(p, &p->other[r]);
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        struct chain_state *cs = &p->chains[c];
+        add_total(p, &cs->late);
+        add_total(p, &cs->late_after_idle);
+        add_total(p, &cs->reconciled);
+        for (int r = 1; r < DRIFT_N_REASON; r++)
+            add_total(p, &p->refused[c * DRIFT_N_REASON + (size_t)r]);
+        if (cs->gone_dirty)
+            add_number(p, cs->gone_field, cs->gone_ms, cs->gone_text);
+    }
+    *ret = (struct drift_flush){.n_sets = p->n_sets, .sets = p->sets, .n_dels = p->n_dels, .dels = p->dels};
+    *ret_bytes = 0;
+    for (size_t i = 0; i < p->n_sets; i++)
+        *ret_bytes += p->sets[i].len + strlen(p->sets[i].name);
+}
+
+void drift_partition_flushed(struct drift_partition *p)
+{
+    p->offset_dirty = p->wm_dirty = p->partial_dirty = p->urgent = false;
+    for (int r = 1; r < DRIFT_N_REASON; r++)
+        p->other[r].dirty = false;
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        struct chain_state *cs = &p->chains[c];
+        cs->late.dirty = cs->late_after_idle.dirty = cs->reconciled.dirty = cs->gone_dirty = false;
+        for (int r = 1; r < DRIFT_N_REASON; r++)
+            p->refused[c * DRIFT_N_REASON + (size_t)r].dirty = false;
+    }
+    for (size_t i = 0; i < p->n_windows; i++) {
+        struct window *w = p->windows[i];
+        w->stored = w->stored || w->dirty;
+        w->dirty = false;
+        if (w->summary && p->wm_ms >= w->close_ms) { /* the slot has it for good */
+            drift_summary_free(w->summary);
+            w->summary = NULL;
+            drift_buf_release(&w->blob);
+        }
+    }
+    for (size_t i = 0; i < p->n_dropped; i++)
+        window_free(p->dropped[i]);
+    p->n_dropped = 0;
+}
+
+void drift_partition_advanced(struct drift_partition *p, int64_t to_ms)
+{
+    if (to_ms <= p->wm_ms)
+        return;
+    raise_watermark(p, to_ms);
+    drift_partition_flushed(p);
+}
+
+bool drift_partition_closes(const struct drift_partition *p, int64_t to_ms)
+{
+    if (p->wm_ms == INT64_MIN)
+        return true;
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        const struct drift_plan *plan = &p->chains[c].chain->plan;
+        /* the latest window that `to` closes: has the watermark closed it already? */
+        int64_t late = plan->entry[plan->n - 1].lateness_ms, window = plan->entry[plan->n - 1].window_ms;
+        int64_t start = drift_plan_window_start(plan, to_ms - late - window);
+        if (drift_plan_close_ms(plan, start) <= to_ms && drift_plan_close_ms(plan, start) > p->wm_ms)
+            return true;
+    }
+    return false;
+}
+
+int64_t drift_partition_last_close(const struct drift_partition *p)
+{
+    int64_t last = INT64_MIN;
+    for (size_t i = 0; i < p->n_windows; i++)
+        if (p->windows[i]->close_ms > last)
+            last = p->windows[i]->close_ms;
+    return last;
+}
+
+size_t drift_partition_open_windows(const struct drift_partition *p, size_t chain)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_windows; i++)
+        n += p->windows[i]->chain == chain && p->windows[i]->summary;
+    return n;
+}
+
+uint64_t drift_partition_refused(const struct drift_partition *p, enum drift_reason why)
+{
+    int64_t n = p->other[why].value;
+    for (size_t c = 0; c < p->set.n_chains; c++) {
+        n += p->refused[c * DRIFT_N_REASON + why].value;
+        n += why == DRIFT_REASON_LATE ? p->chains[c].late.value : 0;
+        n += why == DRIFT_REASON_LATE_AFTER_IDLE ? p->chains[c].late_after_idle.value : 0;
+    }
+    return (uint64_t)n;
+}
