@@ -6,10 +6,12 @@
  *     COLS  the layouts: input chain, then label chain
  *     POOL  pooled summaries of both chains
  *     WINS  window length, then per window: start, summary    (may be absent: a pool only)
- *     DGST  SHA-256 over all sections before it
- *     SIGN  room for signatures (absent today); unknown sections with a lower-case first letter are skipped,
- *           others refuse the file as newer
- * The digest names the content; the id is for people.  Threads: immutable after load. */
+ *     DGST  SHA-256 over all bytes before it
+ *     SIGN  room for signatures, behind the digest (absent today, not looked at); unknown sections with a
+ *           lower-case first letter are skipped, others refuse the file as newer
+ * META is JSON: {id, model, created_ms, created, content, source, config_hash, seed, driftd, notes: [text]};
+ * `content` is the SHA-256 of COLS, POOL and WINS, so that the same counts are known again whatever the id.
+ * The digest names the whole; the id is for people.  Threads: immutable after load. */
 #ifndef DRIFTD_BASELINE_BASELINE_H
 #define DRIFTD_BASELINE_BASELINE_H
 
@@ -36,10 +38,21 @@ struct drift_baseline {
     struct drift_baseline_chain chain[DRIFT_N_CHAIN];
 };
 
+enum {
+    DRIFT_BASELINE_MEMORY_MAX = 512 << 20, /* of the counts per window */
+    DRIFT_BASELINE_BYTES_MAX = 256 << 20
+};
+
 void drift_baseline_free(struct drift_baseline *b); /* NULL is fine */
+bool drift_baseline_id_valid(const char *id);       /* [A-Za-z0-9._-]{1,128} */
 /* Serialise; sets b->digest.  DRIFT_E_FULL when out's maximum is reached. */
 int drift_baseline_save(struct drift_baseline *b, struct drift_buf *out, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Memory that the counts of one window can take. */
+uint64_t drift_baseline_window_bytes(const struct drift_layout *l);
+/* The sections COLS, POOL and WINS alone: what META's `content` is the digest of. */
+void drift_baseline_save_content(const struct drift_baseline *b, struct drift_buf *out);
 /* Parse and verify the digest.  DRIFT_E_PARSE, DRIFT_E_VERSION, DRIFT_E_CORRUPT; hostile bytes are safe. */
-int drift_baseline_load(const void *bytes, size_t len, struct drift_baseline **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_baseline_load(const void *bytes, size_t len, struct drift_baseline **ret,
+                        struct drift_err *err) DRIFT_MUST_CHECK;
 
 #endif

@@ -8,9 +8,15 @@
  *
  * Edges of a numeric column: nextafter(min), the percentiles 1..99 as observed values (smallest x with at least
  * k % of the values <= x), max, and, for the score, threshold - .05, threshold, threshold + .05; equal ones
- * merged.  PSI bins end at the deciles.  Imported edges (see drift_builder_edges) are added to the percentiles
- * and become the PSI bins' ends instead.
- * Memory: 50 fields x 65,536 values = 26 MB.  Threads: one owner. */
+ * merged.  PSI bins end at the deciles below the maximum; the outer ones are open.  Imported edges (see
+ * drift_builder_edges) are added to the percentiles and become the PSI bins' ends instead.  Edges beyond minimum or
+ * maximum (threshold, imported) widen the range that out_of_range_rate means.
+ * Kind of a feature: as configured; else numeric when most of its values are numbers (true and false are not), and
+ * categorical otherwise; a field without any value is numeric with one cell.  Score and latency are numeric; decision,
+ * label and source are categories, numbers among them as text.  The DRIFT_CATEGORIES_MAX most frequent categories get
+ * cells of their own, the next DRIFT_RARE_MAX are known as rare.
+ * Columns: features by name, then score, decision, source, latency as far as seen; the label chain has the label.
+ * Memory: 50 fields x 65,536 values = 26 MB; max_bytes bounds it whatever comes.  Threads: one owner. */
 #ifndef DRIFTD_BASELINE_BUILDER_H
 #define DRIFTD_BASELINE_BUILDER_H
 
@@ -19,17 +25,21 @@
 
 struct drift_builder;
 struct drift_builder_settings {
-    uint32_t sample;        /* 65536 */
-    uint32_t max_distinct;  /* 21000 */
+    uint32_t sample;       /* 0: 65536 */
+    uint32_t max_distinct; /* 0: 21000 */
+    uint64_t max_bytes;    /* of samples and names in all; 0: 512 MiB */
     int64_t window_ms, label_window_ms;
-    uint32_t max_windows;   /* kept apart per chain; 5000; then only pooled, and said in META */
+    uint32_t max_windows; /* the newest so many are kept apart per chain (and at most 128 MiB of them), older ones
+                           * are only pooled, and META says so; 0: none */
 };
+/* m: borrowed; NULL: no model (compare), every field is watched, all kinds from the data. */
 struct drift_builder *drift_builder_new(const struct drift_model *m, const struct drift_builder_settings *s);
 void drift_builder_free(struct drift_builder *b);
 
 /* Imported PSI edges of a numeric column ("score" for the score), as in `baseline build --edges FILE`, whose
  * JSON holds {"baseline": {"edges": {name: [..]}}} or {"edges": {...}}.  Before freeze. */
-int drift_builder_edges(struct drift_builder *b, const char *column, const double *edges, size_t n, struct drift_err *err);
+int drift_builder_edges(struct drift_builder *b, const char *column, const double *edges, size_t n,
+                        struct drift_err *err);
 int drift_builder_edges_file(struct drift_builder *b, const char *file, struct drift_err *err);
 
 /* Pass 1.  Takes whatever roles the event has. */
@@ -38,7 +48,8 @@ void drift_builder_survey(struct drift_builder *b, const struct drift_event *ev,
 int drift_builder_freeze(struct drift_builder *b, struct drift_err *err);
 /* Pass 2. */
 void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
-/* id NULL: made from model and content digest.  source: JSON object text for META, e.g. {"topics":[..],...}. */
+/* Moves everything into the baseline: nothing but free is left to do with b.
+ * id NULL: made from model and content digest.  source: JSON object text for META, e.g. {"topics":[..],...}. */
 int drift_builder_finish(struct drift_builder *b, const char *id, const char *source, const char *config_hash,
                          int64_t now_ms, struct drift_baseline **ret, struct drift_err *err);
 
