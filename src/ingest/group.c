@@ -45,7 +45,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
 {
     struct drift_group *g = opaque;
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
-    bool assign = code == RD_KAFKA_RESP_ERR__ASSIGN, lost = rd_kafka_assignment_lost(rk);
+    bool assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, lost = rd_kafka_assignment_lost(rk);
     drift_log(DRIFT_INFO, assign ? "partitions_granted" : "partitions_revoked", KV_I("count", list->cnt),
               KV_S("protocol", rd_kafka_rebalance_protocol(rk)), KV_S("lost", lost ? "yes" : "no"));
     drift_count(DRIFT_M_REBALANCES, assign ? "granted" : "revoked");
@@ -160,19 +160,23 @@ int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **ms
     return 0;
 }
 
-static void fetch_by_difference(struct drift_group *g, const rd_kafka_topic_partition_list_t *want)
+/* Cooperative: partitions that go on as they are stay untouched. */
+static void fetch_by_difference(struct drift_group *g, const struct drift_fetch *list, size_t n,
+                                rd_kafka_topic_partition_list_t *want)
 {
-    rd_kafka_topic_partition_list_t *add = rd_kafka_topic_partition_list_new(want->cnt),
+    rd_kafka_topic_partition_list_t *add = rd_kafka_topic_partition_list_new((int)n),
                                     *drop = rd_kafka_topic_partition_list_new(g->fetched->cnt);
-    for (int i = 0; i < g->fetched->cnt; i++) {
-        const rd_kafka_topic_partition_t *f = &g->fetched->elems[i];
-        rd_kafka_topic_partition_t *w =
-            rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)(uintptr_t)want, f->topic, f->partition);
-        if (!w || w->offset != RD_KAFKA_OFFSET_STORED) /* gone, or to start again elsewhere */
-            rd_kafka_topic_partition_list_add(drop, f->topic, f->partition);
+    for (int i = 0; i < g->fetched->cnt; i++)
+        if (!rd_kafka_topic_partition_list_find(want, g->fetched->elems[i].topic, g->fetched->elems[i].partition))
+            rd_kafka_topic_partition_list_add(drop, g->fetched->elems[i].topic, g->fetched->elems[i].partition);
+    for (size_t i = 0; i < n; i++) {
+        bool running = rd_kafka_topic_partition_list_find(g->fetched, list[i].topic, list[i].partition);
+        if (running && !list[i].restart)
+            continue;
+        if (running)
+            rd_kafka_topic_partition_list_add(drop, list[i].topic, list[i].partition);
+        rd_kafka_topic_partition_list_add(add, list[i].topic, list[i].partition)->offset = list[i].offset;
     }
-    for (int i = 0; i < want->cnt; i++)
-        rd_kafka_topic_partition_list_add(add, want->elems[i].topic, want->elems[i].partition)->offset = want->elems[i].offset;
     if (drop->cnt)
         check(rd_kafka_incremental_unassign(g->rk, drop), "incremental_unassign");
     if (add->cnt)
@@ -188,7 +192,7 @@ int drift_group_fetch(struct drift_group *g, const struct drift_fetch *list, siz
     for (size_t i = 0; i < n; i++)
         rd_kafka_topic_partition_list_add(want, list[i].topic, list[i].partition)->offset = list[i].offset;
     if (cooperative(g))
-        fetch_by_difference(g, want);
+        fetch_by_difference(g, list, n, want);
     else
         code = rd_kafka_assign(g->rk, want);
     rd_kafka_topic_partition_list_destroy(g->fetched);

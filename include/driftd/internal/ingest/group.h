@@ -6,6 +6,7 @@
 #define DRIFTD_INGEST_GROUP_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 
 #include "driftd/internal/base/err.h"
 #include "driftd/internal/config/config.h"
@@ -23,11 +24,13 @@ int drift_group_new(const struct drift_group_settings *s, struct drift_group **r
 void drift_group_free(struct drift_group *g, int64_t deadline_ms);
 /* Next batch; messages belong to the caller (rd_kafka_message_destroy).  A fatal error of the client: STOP. */
 int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **msgs, size_t max, size_t *ret_n, struct drift_err *err) DRIFT_MUST_CHECK;
-/* Fetch exactly these partitions from these offsets; all others are not fetched. */
+/* Fetch exactly these partitions; all others are not fetched.  One that is being fetched already goes on unless
+ * `restart` is set; offset is where to begin (an eager assignor begins anew everywhere: give the next one to count). */
 struct drift_fetch {
     const char *topic;
     int32_t partition;
     int64_t offset;
+    bool restart;
 };
 int drift_group_fetch(struct drift_group *g, const struct drift_fetch *list, size_t n, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Commits offsets to Kafka, for lag tools only; asynchronous, errors are ignored. */
