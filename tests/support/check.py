@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+"""tests/support/check.py    Runs the suites that it is given and counts their results; the driver of `make check`.
+
+    check.py [--only PATTERN] SUITE...     unit asan clang lint integration long
+
+The last line of the output is `N passed, N failed, N skipped`, summed over CTest programs and Python tests; skipped
+ones are named above it with their reason.  Exit status 0 only when nothing failed; with DRIFTD_SKIPS_FAIL=1 a skip is
+a failure.  A suite that cannot be built or run counts as one failure, and the others run all the same.
+"""
+import argparse
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import xml.etree.ElementTree as xml
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = [], [], []
+
+    def add(self, suite, name, status, seconds, why=""):
+        {"passed": self.passed, "failed": self.failed, "skipped": self.skipped}[status].append((f"{suite}: {name}", why))
+        print(f"  {status:7} {seconds:6.1f} s  {name}{'  (' + why + ')' if why else ''}", flush=True)
+
+
+def run(args, **more):
+    return subprocess.run(args, cwd=ROOT, **more).returncode
+
+
+def build(preset):
+    started = time.monotonic()
+    for args in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]):
+        done = subprocess.run(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            print("\n".join(done.stdout.splitlines()[-60:]))
+            return False, time.monotonic() - started
+    return True, time.monotonic() - started
+
+
+def skip_reason(case):
+    for tag in ("system-out", "skipped"):
+        text = case.findtext(tag) or (case.find(tag).get("message") if case.find(tag) is not None else "")
+        found = re.search(r"SKIP: (.*)", text or "")
+        if found:
+            return found.group(1)
+    return "the program returned 77"
+
+
+def ctest(tally, suite, preset, only, environment=None):
+    """Builds a preset and runs its CTest programs."""
+    ok, seconds = build(preset)
+    print(f"{suite}: built in {seconds:.0f} s", flush=True)
+    if not ok:
+        tally.add(suite, "build", "failed", seconds, "see the compiler's messages above")
+        return
+    with tempfile.TemporaryDirectory() as tmp:
+        junit = os.path.join(tmp, "junit.xml")
+        args = ["ctest", "--preset", preset, "--output-junit", junit, "--quiet"]
+        run(args + (["-R", fnmatch.translate(only).replace("\\Z", "$")] if only else []), stdout=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})})
+        cases = list(xml.parse(junit).getroot().iter("testcase")) if os.path.exists(junit) else []
+    if not cases and not only:
+        tally.add(suite, "ctest", "failed", 0, "no test was run")
+    for case in cases:
+        status = {"run": "passed", "fail": "failed"}.get(case.get("status"), "failed")
+        if case.find("skipped") is not None and case.get("status") in ("notrun", "skipped"):
+            status = "skipped" if "SKIP_RETURN_CODE" in (case.find("skipped").get("message") or "") else "failed"
+        why = skip_reason(case) if status == "skipped" else ""
+        tally.add(suite, case.get("name"), status, float(case.get("time") or 0), why)
+        if status == "failed":
+            text = (case.findtext("system-out") or "").strip()
+            print("\n".join("    " + line for line in text.splitlines()[-40:]), flush=True)
+
+
+class Result(unittest.TestResult):
+    """Counts into the tally and prints failures where they happen."""
+
+    def __init__(self, tally, suite):
+        super().__init__()
+        self.tally, self.suite = tally, suite
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+
+    def note(self, test, status, why=""):
+        name = test.id() if hasattr(test, "id") else str(test)
+        self.tally.add(self.suite, name, status, time.monotonic() - getattr(self, "started", time.monotonic()), why)
+
+    def addSuccess(self, test):
+        self.note(test, "passed")
+
+    def addSkip(self, test, reason):
+        self.note(test, "skipped", reason)
+
+    def bad(self, test, err):
+        self.note(test, "failed")
+        print("\n".join("    " + line for line in self._exc_info_to_string(err, test).splitlines()), flush=True)
+
+    def addError(self, test, err):
+        self.bad(test, err)
+
+    def addFailure(self, test, err):
+        self.bad(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.bad(subtest, err)
+
+    def addExpectedFailure(self, test, err):
+        self.note(test, "passed")
+
+    def addUnexpectedSuccess(self, test):
+        self.note(test, "failed", "was expected to fail")
+
+
+def python(tally, suite, folder, only):
+    """Runs tests/<folder>/test_*.py in this process, file by file."""
+    path = os.path.join(ROOT, "tests", folder)
+    sys.path.insert(0, path)
+    names = sorted(n[:-3] for n in os.listdir(path) if re.fullmatch(r"test_\w+\.py", n)) if os.path.isdir(path) else []
+    print(f"{suite}: {len(names)} files", flush=True)
+    for name in names:
+        tests = unittest.defaultTestLoader.loadTestsFromName(name)
+        if only:
+            flat = [t for t in flatten(tests) if fnmatch.fnmatch(t.id(), only)]
+            tests = unittest.TestSuite(flat)
+        tests.run(Result(tally, suite))
+
+
+def flatten(tests):
+    for t in tests:
+        if isinstance(t, unittest.TestSuite):
+            yield from flatten(t)
+        else:
+            yield t
+
+
+def integration(tally, only):
+    if not os.path.exists(os.path.join(ROOT, "build", "release", "driftd")):
+        ok, seconds = build("release")
+        if not ok:
+            tally.add("integration", "build", "failed", seconds)
+            return
+    python(tally, "integration", "integration", only)
+
+
+SANITIZERS = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1", "DRIFTD_TEST_SLOW": "4"}
+SUITES = {
+    "unit": lambda tally, only: ctest(tally, "unit", "release", only),
+    "asan": lambda tally, only: ctest(tally, "asan", "asan", only, SANITIZERS),
+    "clang": lambda tally, only: ctest(tally, "clang", "clang", only, SANITIZERS),
+    "lint": lambda tally, only: python(tally, "lint", "lint", only),
+    "integration": integration,
+    "long": lambda tally, only: python(tally, "long", "long", only),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="+", choices=list(SUITES), metavar="SUITE")
+    parser.add_argument("--only", help="only tests whose name matches this glob")
+    args = parser.parse_args()
+    tally, started = Tally(), time.monotonic()
+    for name in args.suites:
+        begun = time.monotonic()
+        try:
+            SUITES[name](tally, args.only)
+        except Exception as e:  # a suite that cannot start must not hide the others' results
+            tally.add(name, "(suite)", "failed", 0, f"{type(e).__name__}: {e}")
+        print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
+    skips_fail = os.environ.get("DRIFTD_SKIPS_FAIL") == "1"
+    for title, rows in (("skipped", tally.skipped), ("failed", tally.failed)):
+        for name, why in rows:
+            print(f"{title}: {name}{': ' + why if why else ''}")
+    print(f"took {time.monotonic() - started:.0f} s")
+    sys.stdout.flush()
+    bad = bool(tally.failed or (skips_fail and tally.skipped) or not tally.passed)
+    print(f"{len(tally.passed)} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped", flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+/* tests/support/kafka_io.c    Raw Kafka for the Python tests: topics, records of any bytes, and what a topic holds.
+ *
+ *     kafka_io topic BROKERS TOPIC PARTITIONS [KEY=VALUE]...     create; an existing topic is no error
+ *     kafka_io produce BROKERS TOPIC < records                   little endian, a record: i32 partition (-1: by key),
+ *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value bytes
+ *                                                                (-1: null), key, value
+ *     kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a line;
+ *                                                                key, value and header values as hex
+ *     kafka_io delete BROKERS TOPIC */
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "kafka_io: %s: %s\n", what, why);
+    exit(1);
+}
+
+static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers, void (*on_delivery)(rd_kafka_t *, const rd_kafka_message_t *, void *))
+{
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    const char *options[][2] = {{"bootstrap.servers", brokers}, {"partitioner", "murmur2_random"}, {"linger.ms", "5"},
+                                {"message.timeout.ms", "60000"}, {"log_level", "3"}};
+    for (size_t i = type == RD_KAFKA_CONSUMER ? 4 : 0; i < 5; i++)
+        if (rd_kafka_conf_set(conf, options[i][0], options[i][1], text, sizeof text) != RD_KAFKA_CONF_OK)
+            die(options[i][0], text);
+    if (type == RD_KAFKA_CONSUMER) {
+        const char *more[][2] = {{"bootstrap.servers", brokers}, {"group.id", "kafka_io"}, {"enable.partition.eof", "true"},
+                                 {"enable.auto.commit", "false"}, {"auto.offset.reset", "earliest"}};
+        for (size_t i = 0; i < 5; i++)
+            if (rd_kafka_conf_set(conf, more[i][0], more[i][1], text, sizeof text) != RD_KAFKA_CONF_OK)
+                die(more[i][0], text);
+    }
+    if (on_delivery)
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof text);
+    if (!rk)
+        die("client", text);
+    return rk;
+}
+
+/* ---- topic, delete ---- */
+static int admin_wait(rd_kafka_queue_t *q, rd_kafka_resp_err_t fine)
+{
+    rd_kafka_event_t *ev = rd_kafka_queue_poll(q, 30000);
+    if (!ev)
+        die("admin", "no answer within 30 s");
+    if (rd_kafka_event_error(ev))
+        die("admin", rd_kafka_event_error_string(ev));
+    size_t n = 0;
+    const rd_kafka_topic_result_t **results = NULL;
+    if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_CREATETOPICS_RESULT)
+        results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(ev), &n);
+    else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_DELETETOPICS_RESULT)
+        results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(ev), &n);
+    for (size_t i = 0; i < n; i++) {
+        rd_kafka_resp_err_t e = rd_kafka_topic_result_error(results[i]);
+        if (e && e != fine)
+            die(rd_kafka_topic_result_name(results[i]), rd_kafka_err2str(e));
+    }
+    rd_kafka_event_destroy(ev);
+    return 0;
+}
+static int topic(int argc, char **argv)
+{
+    if (argc < 5)
+        die("topic", "needs BROKERS TOPIC PARTITIONS");
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
+    rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
+    char text[512];
+    rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(argv[3], atoi(argv[4]), 1, text, sizeof text);
+    if (!t)
+        die(argv[3], text);
+    for (int i = 5; i < argc; i++) {
+        char *eq = strchr(argv[i], '=');
+        if (!eq)
+            die(argv[i], "not KEY=VALUE");
+        *eq = 0;
+        rd_kafka_NewTopic_set_config(t, argv[i], eq + 1);
+    }
+    rd_kafka_CreateTopics(rk, &t, 1, NULL, q);
+    admin_wait(q, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+    rd_kafka_NewTopic_destroy(t);
+    rd_kafka_queue_destroy(q);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+static int delete(char **argv)
+{
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
+    rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
+    rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(argv[3]);
+    rd_kafka_DeleteTopics(rk, &t, 1, NULL, q);
+    admin_wait(q, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_DeleteTopic_destroy(t);
+    rd_kafka_queue_destroy(q);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
+/* ---- produce ---- */
+static uint64_t n_delivered;
+static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    (void)rk;
+    (void)opaque;
+    if (m->err)
+        die("produce", rd_kafka_err2str(m->err));
+    n_delivered++;
+}
+static int take(void *p, size_t n) /* 0: the input ended before the first byte */
+{
+    size_t got = fread(p, 1, n, stdin);
+    if (got && got < n)
+        die("stdin", "ends inside a record");
+    return got == n;
+}
+static uint8_t *bytes(int32_t n)
+{
+    if (n < 0)
+        return NULL;
+    if (n > 64 << 20)
+        die("stdin", "a record of more than 64 MiB");
+    uint8_t *p = malloc((size_t)n + 1);
+    if (!p || (n && !take(p, (size_t)n)))
+        die("stdin", "ends inside a record");
+    return p;
+}
+static int produce(char **argv)
+{
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], delivered);
+    struct __attribute__((packed)) {
+        int32_t partition;
+        int64_t timestamp;
+        int32_t key, value;
+    } h;
+    uint64_t n = 0;
+    for (; take(&h, sizeof h); n++) {
+        uint8_t *key = bytes(h.key), *value = bytes(h.value);
+        rd_kafka_resp_err_t e;
+        while ((e = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(argv[3]), RD_KAFKA_V_PARTITION(h.partition),
+                                      RD_KAFKA_V_KEY(key, key ? (size_t)h.key : 0), RD_KAFKA_V_VALUE(value, value ? (size_t)h.value : 0),
+                                      RD_KAFKA_V_TIMESTAMP(h.timestamp < 0 ? 0 : h.timestamp),
+                                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            rd_kafka_poll(rk, 50);
+        if (e)
+            die(argv[3], rd_kafka_err2str(e));
+        rd_kafka_poll(rk, 0);
+        free(key);
+        free(value);
+    }
+    if (rd_kafka_flush(rk, 60000))
+        die("produce", "not everything was delivered within 60 s");
+    printf("%" PRIu64 "\n", n_delivered);
+    rd_kafka_destroy(rk);
+    return n_delivered == n ? 0 : 1;
+}
+
+/* ---- consume ---- */
+static void hex(const char *name, const void *p, size_t n)
+{
+    if (!p) {
+        printf(",\"%s\":null", name);
+        return;
+    }
+    printf(",\"%s\":\"", name);
+    for (size_t i = 0; i < n; i++)
+        printf("%02x", ((const uint8_t *)p)[i]);
+    putchar('"');
+}
+static void show(const rd_kafka_message_t *m)
+{
+    rd_kafka_timestamp_type_t type;
+    printf("{\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":%" PRId64, m->partition, m->offset,
+           rd_kafka_message_timestamp(m, &type));
+    hex("key", m->key, m->key_len);
+    hex("value", m->payload, m->len);
+    rd_kafka_headers_t *headers;
+    fputs(",\"headers\":{\"\":null", stdout);
+    if (!rd_kafka_message_headers(m, &headers)) {
+        const char *name;
+        const void *value;
+        size_t n;
+        for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &n); i++)
+            hex(name, value, n);
+    }
+    fputs("}}\n", stdout);
+}
+static int consume(char **argv)
+{
+    rd_kafka_t *rk = client(RD_KAFKA_CONSUMER, argv[2], NULL);
+    rd_kafka_poll_set_consumer(rk);
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_topic_t *t = rd_kafka_topic_new(rk, argv[3], NULL);
+    rd_kafka_resp_err_t e = rd_kafka_metadata(rk, 0, t, &md, 30000);
+    if (e)
+        die(argv[3], rd_kafka_err2str(e));
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    for (int i = 0; i < md->topics[0].partition_cnt; i++)
+        rd_kafka_topic_partition_list_add(list, argv[3], i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    int left = md->topics[0].err ? 0 : md->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(md);
+    rd_kafka_assign(rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    while (left) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 30000);
+        if (!m)
+            die(argv[3], "nothing within 30 s");
+        if (!m->err)
+            show(m);
+        else if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            left--;
+        else
+            die(argv[3], rd_kafka_message_errstr(m));
+        rd_kafka_message_destroy(m);
+    }
+    rd_kafka_topic_destroy(t);
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 3 ? argv[1] : "";
+    if (!strcmp(verb, "topic"))
+        return topic(argc, argv);
+    if (!strcmp(verb, "delete"))
+        return delete(argv);
+    if (!strcmp(verb, "produce"))
+        return produce(argv);
+    if (!strcmp(verb, "consume"))
+        return consume(argv);
+    fputs("usage: kafka_io topic|delete|produce|consume BROKERS TOPIC ...\n", stderr);
+    return 2;
+}
