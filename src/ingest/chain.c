@@ -86,7 +86,8 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
     if (!strncmp(f->name, "plan:", 5)) {
         rest = f->name + 5;
         if (!drift_i64_parse(rest, strlen(rest), &v) || v < 0 || v > UINT32_MAX)
-            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of model %s in Redis is not one of driftd's", f->name, c->model->name);
+            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of model %s in Redis is not one of driftd's", f->name,
+                              c->model->name);
         return drift_plan_add(&c->plan, (uint32_t)v, f->value, f->len, err);
     }
     if (!strcmp(f->name, "judged_until") && drift_i64_parse(f->value, f->len, &v))
@@ -102,17 +103,29 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
     return 0;
 }
 
-int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, struct drift_err *err)
+int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, drift_layout_fn *layout, void *ctx,
+                       struct drift_err *err)
 {
-    forget(c);
-    c->judged_until_ms = INT64_MIN;
-    for (size_t i = 0; i < fields->n; i++) {
-        int rc = take_field(c, &fields->pair[i], err);
-        if (rc)
-            return rc;
+    struct drift_chain next = {.model = c->model, .kind = c->kind, .judged_until_ms = INT64_MIN};
+    int rc = 0;
+    for (size_t i = 0; i < fields->n && !rc; i++)
+        rc = take_field(&next, &fields->pair[i], err);
+    if (!rc && !next.plan.n)
+        rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_RETRY, "model %s has no plan in Redis yet", c->model->name);
+    next.layout = drift_xcalloc(next.plan.n, sizeof *next.layout);
+    for (size_t i = 0; i < next.plan.n && !rc; i++)
+        rc = layout(ctx, &next, &next.plan.entry[i], &next.layout[i], err);
+    if (rc) {
+        forget(&next);
+        return rc;
     }
-    qsort(c->judged, c->n_judged, sizeof *c->judged, by_start);
-    c->layout = drift_xcalloc(c->plan.n, sizeof *c->layout);
+    qsort(next.judged, next.n_judged, sizeof *next.judged, by_start);
+    forget(c);
+    c->plan = next.plan;
+    c->layout = next.layout;
+    c->judged = next.judged;
+    c->n_judged = next.n_judged;
+    c->judged_until_ms = next.judged_until_ms;
     return 0;
 }
 

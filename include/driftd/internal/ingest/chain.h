@@ -37,8 +37,12 @@ struct drift_chain {
 
 void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum drift_chain_kind kind);
 void drift_chain_release(struct drift_chain *c);
-/* Takes over what MODEL_READ gave.  The layouts are not set: the caller resolves one for each plan entry. */
-int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Layout of a plan entry: the baseline's, or the bare one.  Lives until the process ends.  AWAY: ask again. */
+typedef int drift_layout_fn(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret,
+                            struct drift_err *err);
+/* Takes over what MODEL_READ gave; on an error the copy stays as it was. */
+int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, drift_layout_fn *layout, void *ctx,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
 /* Index of the plan entry and layout for a window start. */
 size_t drift_chain_entry(const struct drift_chain *c, int64_t start_ms);
 /* Verdict of a window, or NULL. */
