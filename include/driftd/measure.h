@@ -36,7 +36,7 @@ enum drift_why {
     DRIFT_WHY_NONE = 0,     /* the value is there */
     DRIFT_WHY_NO_BASELINE,  /* the baseline has no valid value in the column */
     DRIFT_WHY_NO_DATA,      /* the window has none */
-    DRIFT_WHY_ONE_CELL,     /* the baseline is constant: nothing to compare */
+    DRIFT_WHY_ONE_CELL,     /* all values of both sides are in one cell (or bin): nothing to compare */
     DRIFT_WHY_NOT_DEFINED   /* the measure does not exist for this kind of column */
 };
 
@@ -45,26 +45,42 @@ struct drift_measure {
     enum drift_why why; /* when not NONE, the numbers are 0 and mean nothing */
     bool has_p;
     double effect;   /* what a rule's levels are compared with; unit by measure */
-    double value;    /* the plain figure: raw statistic or rate of the window */
-    double baseline; /* the baseline's figure where one exists (rates), else 0 */
+    double value;    /* the plain figure: raw statistic, rate of the window, or (VOLUME) ratio */
+    double baseline; /* the baseline's figure where one exists (rates; VOLUME: events of a mean window), else 0 */
     double low, high; /* KS: bracket; rates: Wilson 95 % interval of the window; else = value */
-    double p_value;  /* 0 .. 1 */
+    double p_value;   /* 0 .. 1 */
     double dof;      /* where the law has one, else 0 */
 };
 
+const char *drift_why_name(enum drift_why why); /* "none", "no_baseline" ... */
 const char *drift_measure_name(enum drift_measure_id id);
 bool drift_measure_parse(const char *name, enum drift_measure_id *ret_id);
 bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind);
 
-/* All measures of one column.  base and cur are the column's counters: specials, then cells
+/* What each says (n_e = n m / (n + m), p-values of "nothing has changed"):
+ *   PSI, PSI_RAW  bins of a numeric column, cells of a categorical one (rare and unseen too); half a count added on
+ *                 both sides, bins empty on both left out (psi.h).  value = raw PSI, one p for both: n_e PSI ~ chi2.
+ *   KS            all cells; effect and value = D_low, p from the grid (ks.h); with two cells, where that correction
+ *                 is too large, p of two proportions.
+ *   JS            bins or cells.   CHI2: the same, cells pooled to an expected count of 5 (chi2.h), value = X2.
+ *   PROPORTION    the category whose share moved most, the risen one of two alike: value = its share in the window,
+ *                 baseline = its share there, effect = |difference|.  p: two categories: two-proportion z, exact where
+ *                 fewer than 5 are expected; more: that of CHI2.
+ *   rates         over all values of the column in the window, specials too.  effect = rate - baseline's rate: signed,
+ *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE needs a bounded column.
+ * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.
+ *
+ * All measures of one column.  base and cur are the column's counters: specials, then cells
  * (DRIFT_N_SPECIAL + n_cells values).  ret[DRIFT_N_MEASURE] is indexed by id; VOLUME is NOT_DEFINED here.
  * No allocation, O(n_cells).  Threads: pure. */
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE]);
 
 /* Volume of a window of n events against the baseline's windows (counts of events, n_windows of them; may be 0:
- * NO_BASELINE).  The p-value is that of an over-dispersed Poisson count: variance from the baseline's windows,
- * never below the mean. */
+ * NO_BASELINE, as when all are empty).
+ *   effect = |ln((n + .5) / (mean + .5))|, finite for an empty window; value = n / mean; baseline = mean
+ *   p      two-sided, of an over-dispersed Poisson count (negative binomial) with the baseline's mean and variance
+ *          s^2 (1 + 1/n_windows), never below the mean's (1 + 1/n_windows): the mean itself is an estimate. */
 void drift_measure_volume(const uint64_t *baseline_n, uint32_t n_windows, uint64_t n, struct drift_measure *ret);
 
 #endif

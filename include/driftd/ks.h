@@ -1,0 +1,46 @@
+/* ks.h - Kolmogorov-Smirnov distance of two samples: a bracket from cells, exact from sorted values.
+ *
+ *     D = sup_x |F(x) - G(x)|        F baseline, G window, 0 <= D <= 1
+ *
+ * From cells, with F_j, G_j at the upper edge of cell j, w_j, v_j the masses of the cell and (.)+ the positive part:
+ *     D_low  = max_j |G_j - F_j|  <=  D
+ *     D_high = max_j max( min((G_j - F_j)+ + w_j, (G_{j-1} - F_{j-1})+ + v_j),
+ *                         min((F_j - G_j)+ + v_j, (F_{j-1} - G_{j-1})+ + w_j) )  >=  D
+ * because F and G do not fall inside a cell.  D - D_low <= max_j min(w_j, v_j), about 1/K with K cells of equal mass.
+ *
+ * P-value from the grid: a Brownian bridge seen at K points has a maximum that is .5826 / sqrt(K) too low on average
+ * (-zeta(1/2) / sqrt(2 pi): H. Chernoff, Sequential tests for the mean of a normal distribution, 1965; D. Siegmund,
+ * Corrected diffusion approximations, 1979), hence
+ *     t = sqrt(n_e) D_low + .5826 / sqrt(K),   p = Q_Kolmogorov(t),   n_e = n m / (n + m)
+ * which holds for K >= 16 cells of like mass and is conservative for discrete features.
+ *
+ * Cost: O(cells), O(n + m) for samples; no allocation.  Threads: pure. */
+#ifndef DRIFTD_KS_H
+#define DRIFTD_KS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct drift_ks_bracket {
+    double low, high;
+    size_t cells; /* with a value on either side: K above */
+};
+/* p, q: counts, shape [n_cells], in the order of the values.  Returns 0 or DRIFT_E_EMPTY (a side has no values). */
+int drift_ks_cells(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_ks_bracket *ret);
+/* d is D_low; m, n the sizes of baseline and window. */
+double drift_ks_p_grid(double d, double m, double n, size_t cells);
+
+struct drift_ks_exact {
+    double d, d_plus, d_minus; /* sup |F - G|, sup (F - G), sup (G - F) */
+};
+/* x (m values, baseline) and y (n values) sorted ascending, without NaN.  Returns 0 or DRIFT_E_EMPTY. */
+int drift_ks_samples(const double *x, size_t m, const double *y, size_t n, struct drift_ks_exact *ret);
+/* Limit law, Q(sqrt(n_e) d). */
+double drift_ks_p_limit(double d, double m, double n);
+double drift_ks_p_limit_log10(double d, double m, double n);
+/* The same with M. A. Stephens' finite-sample factor sqrt(n_e) + .12 + .11 / sqrt(n_e) (EDF statistics for goodness of
+ * fit and some comparisons, 1974).  For exact distances only: on a grid it overshoots. */
+double drift_ks_p_stephens(double d, double m, double n);
+double drift_ks_p_stephens_log10(double d, double m, double n);
+
+#endif

@@ -1,0 +1,91 @@
+/* src/stats/chi2.c    Pearson and likelihood-ratio tests of homogeneity, pooling of rare cells. */
+#include "driftd/chi2.h"
+
+#include <math.h>
+
+#include "driftd/error.h"
+#include "driftd/tail.h"
+#include "sum.h"
+
+static void cell_add(struct drift_chi2 *t, double observed, double expected)
+{
+    double gap = observed - expected;
+    t->pearson += gap * gap / expected;
+    if (observed > 0)
+        t->g += 2 * observed * log(observed / expected);
+    t->n_expected_below_5 += expected < 5;
+    t->min_expected = fmin(t->min_expected, expected);
+}
+
+int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_chi2 *ret)
+{
+    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), total = m + n;
+    struct drift_chi2 t = {.min_expected = INFINITY};
+    if (!(m > 0) || !(n > 0))
+        return DRIFT_E_EMPTY;
+    for (size_t i = 0; i < n_cells; i++) {
+        double column = (double)p[i] + (double)q[i];
+        if (!(column > 0))
+            continue;
+        t.cells++;
+        cell_add(&t, (double)p[i], column * (m / total));
+        cell_add(&t, (double)q[i], column * (n / total));
+    }
+    t.dof = (double)t.cells - 1;
+    if (t.cells == 1)
+        t.pearson = t.g = 0; /* rounding may leave something */
+    t.g = fmax(t.g, 0);
+    t.pearson_p = drift_tail_chi2(t.pearson, t.dof);
+    t.pearson_log10_p = drift_tail_chi2_log10(t.pearson, t.dof);
+    t.g_p = drift_tail_chi2(t.g, t.dof);
+    t.g_log10_p = drift_tail_chi2_log10(t.g, t.dof);
+    t.cramers_v = fmin(sqrt(t.pearson / total), 1);
+    *ret = t;
+    return 0;
+}
+
+/* Takes the cell with the smallest column total out of the first k into the pool.  Ties: the first. */
+static size_t take_smallest(uint64_t *p, uint64_t *q, size_t k, uint64_t *pool_p, uint64_t *pool_q)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < k; i++)
+        if (sum_sat(p[i], q[i]) < sum_sat(p[at], q[at]))
+            at = i;
+    *pool_p = sum_sat(*pool_p, p[at]);
+    *pool_q = sum_sat(*pool_q, q[at]);
+    for (size_t i = at + 1; i < k; i++) {
+        p[i - 1] = p[i];
+        q[i - 1] = q[i];
+    }
+    return k - 1;
+}
+
+size_t drift_chi2_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, double min_expected, uint64_t *ret_p,
+                       uint64_t *ret_q)
+{
+    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
+    if (!(m > 0) || !(n > 0))
+        return 0;
+    double least = min_expected * (m + n) / fmin(m, n); /* column total that gives min_expected */
+    uint64_t pool_p = 0, pool_q = 0;
+    size_t k = 0;
+    for (size_t i = 0; i < n_cells; i++) {
+        uint64_t a = p[i], b = q[i];
+        if (a || b) {
+            if ((double)a + (double)b < least) {
+                pool_p = sum_sat(pool_p, a);
+                pool_q = sum_sat(pool_q, b);
+            } else {
+                ret_p[k] = a;
+                ret_q[k++] = b;
+            }
+        }
+    }
+    if (!pool_p && !pool_q)
+        return k;
+    if (k && (double)pool_p + (double)pool_q < least)
+        k = take_smallest(ret_p, ret_q, k, &pool_p, &pool_q);
+    ret_p[k] = pool_p;
+    ret_q[k] = pool_q;
+    return k + 1;
+}

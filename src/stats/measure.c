@@ -1,0 +1,317 @@
+/* src/stats/measure.c    Every measure of one column from its counters: the row that rules and verdicts read. */
+/* Counts come in, finite numbers or a reason go out; each measure is a small function over the same two vectors. */
+#include "driftd/measure.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <gsl/gsl_cdf.h>
+
+#include "driftd/chi2.h"
+#include "driftd/error.h"
+#include "driftd/js.h"
+#include "driftd/ks.h"
+#include "driftd/psi.h"
+#include "driftd/rate.h"
+#include "driftd/tail.h"
+#include "sum.h"
+
+enum { CELLS_MAX = DRIFT_CATEGORIES_MAX + 2 };
+
+static const struct {
+    const char *name;
+    bool has_p, numeric, categorical;
+} measures[DRIFT_N_MEASURE] = {
+#define X(id, name, has_p, num, cat, help) {name, has_p, num, cat},
+    DRIFT_MEASURES(X)
+#undef X
+};
+
+const char *drift_measure_name(enum drift_measure_id id)
+{
+    return id < DRIFT_N_MEASURE ? measures[id].name : "unknown";
+}
+
+bool drift_measure_parse(const char *name, enum drift_measure_id *ret_id)
+{
+    for (int i = 0; i < DRIFT_N_MEASURE; i++)
+        if (strcmp(name, measures[i].name) == 0) {
+            *ret_id = (enum drift_measure_id)i;
+            return true;
+        }
+    return false;
+}
+
+bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind)
+{
+    return id < DRIFT_N_MEASURE && (kind == DRIFT_NUMERIC ? measures[id].numeric : measures[id].categorical);
+}
+
+const char *drift_why_name(enum drift_why why)
+{
+    static const char *const names[] = {"none", "no_baseline", "no_data", "one_cell", "not_defined"};
+    return why <= DRIFT_WHY_NOT_DEFINED ? names[why] : "unknown";
+}
+
+/* One side's view of a column: cells for KS, bins for the rest, totals. */
+struct side {
+    const uint64_t *special, *cell;
+    uint64_t bin[CELLS_MAX];
+    double valid;   /* in cells */
+    uint64_t total; /* specials too */
+};
+struct pair {
+    const struct drift_column *column;
+    struct side base, cur;
+    size_t n_bins;
+    struct drift_chi2 chi2; /* of the pooled bins */
+};
+
+static void side_init(struct side *s, const struct drift_column *c, const uint64_t *counters)
+{
+    s->special = counters;
+    s->cell = counters + DRIFT_N_SPECIAL;
+    s->valid = sum_counts(s->cell, c->n_cells);
+    s->total = 0;
+    for (uint32_t i = 0; i < DRIFT_N_SPECIAL + c->n_cells; i++)
+        s->total = sum_sat(s->total, counters[i]);
+    if (c->kind == DRIFT_CATEGORICAL) {
+        memcpy(s->bin, s->cell, c->n_cells * sizeof *s->bin);
+        return;
+    }
+    for (uint32_t b = 0, j = 0; b < c->n_bins; b++)
+        for (s->bin[b] = 0; j < c->bin_end[b]; j++)
+            s->bin[b] = sum_sat(s->bin[b], s->cell[j]);
+}
+
+static void pair_init(struct pair *p, const struct drift_column *c, const uint64_t *base, const uint64_t *cur)
+{
+    uint64_t pooled[2][CELLS_MAX];
+    p->column = c;
+    side_init(&p->base, c, base);
+    side_init(&p->cur, c, cur);
+    p->n_bins = c->kind == DRIFT_CATEGORICAL ? c->n_cells : c->n_bins;
+    size_t k = drift_chi2_pool(p->base.bin, p->cur.bin, p->n_bins, 5, pooled[0], pooled[1]);
+    if (k)
+        drift_chi2(pooled[0], pooled[1], k, &p->chi2);
+}
+
+static void set(struct drift_measure *m, double effect, double value, double p_value, double dof)
+{
+    m->effect = effect;
+    m->value = m->low = m->high = value;
+    m->has_p = measures[m->id].has_p;
+    m->p_value = m->has_p ? fmin(fmax(p_value, 0), 1) : 0;
+    m->dof = dof;
+}
+
+static void measure_psi(const struct pair *p, struct drift_measure *corrected, struct drift_measure *raw)
+{
+    double psi, m = p->base.valid, n = p->cur.valid;
+    size_t bins;
+    if (drift_psi(p->base.bin, p->cur.bin, p->n_bins, DRIFT_PSI_ADD_HALF, &psi, &bins))
+        return; /* both sides were found not empty */
+    double p_value = drift_psi_p(psi, bins, m, n), dof = (double)bins - 1;
+    set(corrected, fmax(0, psi - drift_psi_noise(bins, m, n)), psi, p_value, dof);
+    set(raw, psi, psi, p_value, dof);
+}
+
+static double two_cells_p(const uint64_t *base, const uint64_t *cur, size_t n_cells)
+{
+    size_t i = 0;
+    uint64_t m = 0, n = 0;
+    while (!base[i] && !cur[i])
+        i++;
+    for (size_t j = 0; j < n_cells; j++) {
+        m = sum_sat(m, base[j]);
+        n = sum_sat(n, cur[j]);
+    }
+    return drift_rate_p_change(base[i], m, cur[i], n);
+}
+
+static void measure_ks(const struct pair *p, struct drift_measure *m)
+{
+    struct drift_ks_bracket d;
+    if (drift_ks_cells(p->base.cell, p->cur.cell, p->column->n_cells, &d))
+        return;
+    if (d.cells < 2) {
+        m->why = DRIFT_WHY_ONE_CELL;
+        return;
+    }
+    set(m, d.low, d.low,
+        d.cells == 2 ? two_cells_p(p->base.cell, p->cur.cell, p->column->n_cells)
+                     : drift_ks_p_grid(d.low, p->base.valid, p->cur.valid, d.cells),
+        0);
+    m->low = d.low;
+    m->high = d.high;
+}
+
+static void measure_js(const struct pair *p, struct drift_measure *m)
+{
+    double js;
+    if (drift_js_distance(p->base.bin, p->cur.bin, p->n_bins, &js) == 0)
+        set(m, js, js, 0, 0);
+}
+
+/* The rate k of n in the window against the baseline's; the effect is the rise. */
+static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, struct drift_measure *m)
+{
+    uint64_t n_base = p->base.total, n_cur = p->cur.total;
+    m->why = !n_base ? DRIFT_WHY_NO_BASELINE : !n_cur ? DRIFT_WHY_NO_DATA : DRIFT_WHY_NONE;
+    if (m->why)
+        return;
+    double rate = (double)k_cur / (double)n_cur, before = (double)k_base / (double)n_base;
+    set(m, rate - before, rate, drift_rate_p_rise(k_base, n_base, k_cur, n_cur), 0);
+    m->baseline = before;
+    drift_rate_wilson(k_cur, n_cur, &m->low, &m->high);
+}
+
+static uint64_t total_of(const uint64_t *c, size_t n)
+{
+    uint64_t s = 0;
+    for (size_t i = 0; i < n; i++)
+        s = sum_sat(s, c[i]);
+    return s;
+}
+
+static double proportion_p(const struct pair *p, size_t worst, size_t n_classes, uint64_t m, uint64_t n)
+{
+    double z;
+    if (n_classes > 2)
+        return p->chi2.pearson_p;
+    uint64_t k1 = p->base.cell[worst], k2 = p->cur.cell[worst];
+    double hits = (double)k1 + (double)k2, all = (double)m + (double)n, share = fmin((double)m, (double)n) / all;
+    if (fmin(hits, all - hits) * share < 5 || drift_rate_z_pooled(k1, m, k2, n, &z))
+        return drift_rate_p_change(k1, m, k2, n);
+    return drift_tail_normal_two_sided(z);
+}
+
+/* The category whose share moved most.  Two shares that move alike differ by rounding only: the risen one is named. */
+static size_t worst_class(const struct pair *p, double *ret_change)
+{
+    size_t worst = 0;
+    double change = 0, tie = 1e-12;
+    for (size_t i = 0; i < p->column->n_cells; i++) {
+        double d = (double)p->cur.cell[i] / p->cur.valid - (double)p->base.cell[i] / p->base.valid;
+        double gain = fabs(d) - fabs(change);
+        if (gain > tie || (gain > -tie && d > 0 && change < 0)) {
+            change = d;
+            worst = i;
+        }
+    }
+    *ret_change = change;
+    return worst;
+}
+
+static void measure_proportion(const struct pair *p, struct drift_measure *m)
+{
+    double change;
+    size_t worst = worst_class(p, &change), n_classes = 0, n = p->column->n_cells;
+    for (size_t i = 0; i < n; i++)
+        n_classes += p->base.cell[i] || p->cur.cell[i];
+    uint64_t n_base = total_of(p->base.cell, n), n_cur = total_of(p->cur.cell, n);
+    set(m, fabs(change), (double)p->cur.cell[worst] / p->cur.valid, proportion_p(p, worst, n_classes, n_base, n_cur),
+        n_classes > 2 ? p->chi2.dof : 0);
+    m->baseline = (double)p->base.cell[worst] / p->base.valid;
+    drift_rate_wilson(p->cur.cell[worst], n_cur, &m->low, &m->high);
+}
+
+static void measure_rates(const struct pair *p, struct drift_measure *ret)
+{
+    const uint64_t *a = p->base.special, *b = p->cur.special;
+    measure_rate(p, a[DRIFT_NULL], b[DRIFT_NULL], &ret[DRIFT_MEASURE_NULL_RATE]);
+    measure_rate(p, a[DRIFT_MISSING], b[DRIFT_MISSING], &ret[DRIFT_MEASURE_MISSING_RATE]);
+    measure_rate(p, sum_sat(a[DRIFT_NONFINITE], a[DRIFT_WRONG_TYPE]), sum_sat(b[DRIFT_NONFINITE], b[DRIFT_WRONG_TYPE]),
+                 &ret[DRIFT_MEASURE_INVALID_RATE]);
+    if (p->column->kind == DRIFT_CATEGORICAL) {
+        uint32_t u = drift_column_unseen(p->column);
+        measure_rate(p, p->base.cell[u], p->cur.cell[u], &ret[DRIFT_MEASURE_UNSEEN_RATE]);
+    } else if (p->column->bounded) {
+        uint32_t last = p->column->n_cells - 1;
+        measure_rate(p, sum_sat(p->base.cell[0], p->base.cell[last]), sum_sat(p->cur.cell[0], p->cur.cell[last]),
+                     &ret[DRIFT_MEASURE_OUT_OF_RANGE_RATE]);
+    } else {
+        ret[DRIFT_MEASURE_OUT_OF_RANGE_RATE].why = DRIFT_WHY_NOT_DEFINED;
+    }
+}
+
+/* Measures over the valid values: all share the reasons why there may be none. */
+static const enum drift_measure_id valid_measures[] = {DRIFT_MEASURE_PSI, DRIFT_MEASURE_PSI_RAW, DRIFT_MEASURE_KS,
+                                                       DRIFT_MEASURE_JS,  DRIFT_MEASURE_CHI2,    DRIFT_MEASURE_PROPORTION};
+
+static enum drift_why why_not(const struct pair *p)
+{
+    size_t filled = 0;
+    if (!(p->base.valid > 0))
+        return DRIFT_WHY_NO_BASELINE;
+    if (!(p->cur.valid > 0))
+        return DRIFT_WHY_NO_DATA;
+    for (size_t b = 0; b < p->n_bins; b++)
+        filled += p->base.bin[b] || p->cur.bin[b];
+    return filled < 2 ? DRIFT_WHY_ONE_CELL : DRIFT_WHY_NONE;
+}
+
+static void measure_valid(const struct pair *p, struct drift_measure *ret)
+{
+    enum drift_why why = why_not(p);
+    for (size_t i = 0; i < sizeof valid_measures / sizeof *valid_measures; i++) {
+        struct drift_measure *m = &ret[valid_measures[i]];
+        if (!m->why)
+            m->why = why;
+    }
+    if (p->column->kind == DRIFT_NUMERIC && why == DRIFT_WHY_ONE_CELL)
+        ret[DRIFT_MEASURE_KS].why = DRIFT_WHY_NONE; /* one bin may still be several cells */
+    if (!ret[DRIFT_MEASURE_KS].why)
+        measure_ks(p, &ret[DRIFT_MEASURE_KS]);
+    if (why)
+        return;
+    measure_psi(p, &ret[DRIFT_MEASURE_PSI], &ret[DRIFT_MEASURE_PSI_RAW]);
+    measure_js(p, &ret[DRIFT_MEASURE_JS]);
+    set(&ret[DRIFT_MEASURE_CHI2], p->chi2.cramers_v, p->chi2.pearson, p->chi2.pearson_p, p->chi2.dof);
+    if (!ret[DRIFT_MEASURE_PROPORTION].why)
+        measure_proportion(p, &ret[DRIFT_MEASURE_PROPORTION]);
+}
+
+void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
+                          struct drift_measure ret[DRIFT_N_MEASURE])
+{
+    struct pair p;
+    pair_init(&p, c, base, cur);
+    for (int i = 0; i < DRIFT_N_MEASURE; i++)
+        ret[i] = (struct drift_measure){
+            .id = (enum drift_measure_id)i,
+            .why = drift_measure_applies((enum drift_measure_id)i, c->kind) ? DRIFT_WHY_NONE : DRIFT_WHY_NOT_DEFINED};
+    measure_valid(&p, ret);
+    measure_rates(&p, ret);
+}
+
+/* P(X <= k), or P(X >= k), of a count with this mean and variance >= mean. */
+static double count_tail(double k, double mean, double variance, bool upper)
+{
+    if (upper && k < 1)
+        return 1;
+    if (variance <= mean * (1 + 1e-9)) /* Poisson */
+        return upper ? gsl_cdf_gamma_P(mean, k, 1) : gsl_cdf_gamma_Q(mean, k + 1, 1);
+    if (fmax(k, mean) < 1e4) { /* negative binomial */
+        double r = mean * mean / (variance - mean), miss = mean / variance;
+        return upper ? gsl_cdf_beta_Q(miss, r, k) : gsl_cdf_beta_P(miss, r, k + 1);
+    }
+    double scale = variance / mean; /* its limit for large counts */
+    return upper ? gsl_cdf_gamma_Q(k - 0.5, mean / scale, scale) : gsl_cdf_gamma_P(k + 0.5, mean / scale, scale);
+}
+
+void drift_measure_volume(const uint64_t *baseline_n, uint32_t n_windows, uint64_t n, struct drift_measure *ret)
+{
+    double w = n_windows, mean = sum_counts(baseline_n, n_windows) / fmax(w, 1), squares = 0, k = (double)n;
+    *ret = (struct drift_measure){.id = DRIFT_MEASURE_VOLUME};
+    if (!(mean > 0)) {
+        ret->why = DRIFT_WHY_NO_BASELINE;
+        return;
+    }
+    for (uint32_t i = 0; i < n_windows; i++)
+        squares += ((double)baseline_n[i] - mean) * ((double)baseline_n[i] - mean);
+    double variance = fmax(n_windows > 1 ? squares / (w - 1) : 0, mean) * (1 + 1 / w);
+    double lower = count_tail(k, mean, variance, false), upper = count_tail(k, mean, variance, true);
+    set(ret, fabs(log((k + 0.5) / (mean + 0.5))), k / mean, 2 * fmin(lower, upper), 0);
+    ret->baseline = mean;
+}
