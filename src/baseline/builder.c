@@ -719,7 +719,8 @@ int drift_builder_edges(struct drift_builder *b, const char *column, const doubl
     enum drift_role role = !strcmp(column, "score")     ? DRIFT_SCORE
                            : !strcmp(column, "latency") ? DRIFT_LATENCY
                                                         : DRIFT_FEATURE;
-    struct survey *s = &b->surveys[survey_of(b, role, column)];
+    size_t at = survey_of(b, role, column); /* may move the array */
+    struct survey *s = &b->surveys[at];
     if (s->type == DRIFT_CATEGORICAL)
         return drift_fail(err, DRIFT_E_TYPE, DRIFT_STOP,
                           "column %s: edges for a column that the configuration calls categorical", column);

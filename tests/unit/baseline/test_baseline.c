@@ -25,7 +25,8 @@ static struct drift_baseline *sample_baseline(void)
 {
     static const double edges[] = {-5e-324, 0, 1.5, 7e300};
     static const uint32_t bins[] = {2, 3, 5};
-    static const char *const names[] = {"http", "ftp", "caf\xc3\xa9"}, *const rare[] = {"gopher"}, *const classes[] = {"0", "1"};
+    static const char *const names[] = {"http", "ftp", "caf\xc3\xa9"}, *const rare[] = {"gopher"},
+                             *const classes[] = {"0", "1"};
     struct drift_rng r = drift_rng_new(1);
     struct drift_baseline *b = calloc(1, sizeof *b);
     b->id = strdup("phish-v3.1");
