@@ -16,7 +16,7 @@
 
 /* {file: path} or {env: NAME}; resolved on demand by drift_secret_load, never printed. */
 struct drift_secret {
-    char *file, *env; /* at most one; both NULL: not set */
+    char *file, *env; /* at most one; both NULL: not set.  A relative file of a configuration is relative to it */
 };
 /* Reads it: heap string (free with drift_secret_free), trailing newline removed, at most 64 KiB.
  * Errors: DRIFT_E_NOT_FOUND, DRIFT_E_IO, DRIFT_E_DENIED (file readable by others). */
@@ -62,7 +62,7 @@ struct drift_state_config {
 };
 
 struct drift_http_config {
-    char *listen; /* "127.0.0.1:9187"; NULL: no server */
+    char *listen; /* "127.0.0.1:9187"; NULL (written as `none`): no server */
 };
 
 struct drift_owner {
@@ -176,6 +176,7 @@ struct drift_model {
     char *positive_label, *positive_decision; /* class whose share the summary text names; NULL: largest change */
     int64_t learn_ms;      /* baseline learned from the first so long; 0: built and promoted by hand */
     int status_endpoint;   /* index, -1: none: webhook on ok / degraded / unmonitored */
+    int default_warning, default_critical; /* `default_playbook`: of rules without `playbook`; -1: none */
     size_t n_rules;
     struct drift_rule *rules;
 };
@@ -207,6 +208,8 @@ struct drift_config {
     struct drift_stream *streams;
     size_t n_models;
     struct drift_model *models;
+    char *warnings; /* lines as in a report, "" when there are none: not wrong, but probably not meant */
+    struct drift_memory *memory; /* holds everything above */
 };
 
 /* Parses and validates.  On errors returns DRIFT_E_CONFIG and appends to `report` one line an error, in order of
