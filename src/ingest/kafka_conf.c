@@ -47,7 +47,7 @@ static const char *const own_keys[][2] = {
     {"bootstrap.servers", "kafka.brokers"},
     {"metadata.broker.list", "kafka.brokers"},
     {"group.id", "kafka.group"},
-    {"queued.max.messages.kbytes", "kafka.queue_bytes"},
+    {"queued.max.messages.kbytes", "kafka.queue"},
 };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
