@@ -1,0 +1,629 @@
+/* src/pipeline.c    Wires every stage: the only file that knows them all. */
+#include "driftd/internal/pipeline.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driftd/internal/act/sender.h"
+#include "driftd/internal/base/clock.h"
+#include "driftd/internal/base/hash.h"
+#include "driftd/internal/base/log.h"
+#include "driftd/internal/base/meter.h"
+#include "driftd/internal/baseline/baseline.h"
+#include "driftd/internal/cli.h"
+#include "driftd/internal/ingest/ingest.h"
+#include "driftd/internal/judge/judge.h"
+#include "driftd/internal/serve/serve.h"
+#include "driftd/internal/store/store.h"
+
+enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, RETRY_MS = 1000, SHUTDOWN_MS = 5000, LEAVE_MS = 3000, TOPICS_MS = 30000, LIVE_MS = 60000 };
+
+/* Layouts by baseline, kept until the end: windows in memory point to them. */
+struct known_layout {
+    char *model, *digest; /* digest "": the bare layout */
+    enum drift_chain_kind kind;
+    struct drift_layout *layout;
+    struct drift_baseline *baseline; /* owns layout; NULL for a bare one */
+};
+
+struct chain_view { /* what the judge last said of a chain */
+    struct drift_chain_id id;
+    enum drift_judge_result result;
+    char waiting[512];
+};
+
+struct pipeline {
+    struct drift_pipeline_settings set;
+    const struct drift_config *config;
+    struct drift_registry *registry;
+    struct drift_store *store_ingest, *store_judge, *store_sender;
+    struct drift_ingest *ingest;
+    struct drift_judge *judge;
+    struct drift_sender *sender;
+    struct drift_server *server;
+    pthread_t judge_thread, sender_thread, signal_thread;
+    bool judge_started, sender_started;
+    int judge_wake; /* eventfd */
+    atomic_bool stop, judge_stop, sender_stop, fatal;
+    atomic_int_fast64_t ingest_tick, judge_tick, sender_tick, judge_rounds_idle;
+    atomic_size_t pending;
+    /* ingest thread */
+    size_t n_layouts;
+    struct known_layout *layouts;
+    int64_t topics_ms;
+    /* lock: judge thread writes, server reads */
+    pthread_mutex_t lock;
+    size_t n_chains;
+    struct chain_view *chains;
+};
+
+static int64_t mono(void)
+{
+    return drift_mono_ms(&drift_clock_system);
+}
+
+/* ---- plans and layouts, for ingest ---- */
+
+static struct drift_layout *remember(struct pipeline *p, const char *model, const char *digest, enum drift_chain_kind kind,
+                                     struct drift_baseline *b)
+{
+    struct drift_layout *l = b && b->chain[kind].layout->n_columns ? b->chain[kind].layout : NULL;
+    if (!l) {
+        l = drift_layout_new();
+        if (!l || drift_layout_seal(l))
+            drift_bug("a layout without columns cannot be made");
+    }
+    p->layouts = drift_xrealloc(p->layouts, p->n_layouts + 1, sizeof *p->layouts);
+    p->layouts[p->n_layouts++] = (struct known_layout){drift_xstrdup(model), drift_xstrdup(digest), kind, l, b};
+    return l;
+}
+
+/* The baseline that a plan entry names; *ret NULL when it is missing or another one (the model is unmonitored). */
+static int load_baseline(struct pipeline *p, const char *model, const char *id, const char *digest, struct drift_baseline **ret,
+                         struct drift_err *err)
+{
+    void *bytes;
+    size_t len;
+    *ret = NULL;
+    int rc = drift_store_baseline_get(p->store_ingest, model, id, &bytes, &len, err);
+    if (rc == DRIFT_E_AWAY || rc == DRIFT_E_DENIED)
+        return rc;
+    if (!rc) {
+        rc = drift_baseline_load(bytes, len, ret, err);
+        free(bytes);
+    }
+    if (!rc && digest && strcmp((*ret)->digest, digest) != 0) {
+        rc = drift_fail(err, DRIFT_E_MISMATCH, DRIFT_SKIP, "baseline %s has digest %.12s, the plan wants %.12s", id, (*ret)->digest, digest);
+        drift_baseline_free(*ret);
+        *ret = NULL;
+    }
+    if (rc)
+        drift_log(DRIFT_ERROR, "model_unmonitored", KV_S("model", model), KV_S("baseline", id), KV_S("text", err->text));
+    return 0;
+}
+
+static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret,
+                     struct drift_err *err)
+{
+    struct pipeline *p = ctx;
+    struct drift_baseline *b = NULL;
+    for (size_t i = 0; i < p->n_layouts; i++) {
+        const struct known_layout *k = &p->layouts[i];
+        if (k->kind == c->kind && !strcmp(k->model, c->model->name) && !strcmp(k->digest, e->baseline_digest)) {
+            *ret = k->layout;
+            return 0;
+        }
+    }
+    int rc = e->baseline_id[0] ? load_baseline(p, c->model->name, e->baseline_id, e->baseline_digest, &b, err) : 0;
+    if (!rc)
+        *ret = remember(p, c->model->name, e->baseline_digest, c->kind, b);
+    return rc;
+}
+
+/* Topics of a chain with their partitions as the broker knows them; DRIFT_E_NOT_FOUND while one is missing. */
+static int chain_topics(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c, struct drift_plan_entry *e,
+                        struct drift_err *err)
+{
+    for (size_t i = 0; i < c->model->n_streams; i++) {
+        const struct drift_stream *s = &p->config->streams[c->model->streams[i]];
+        for (size_t t = 0; drift_stream_feeds(s, c->kind) && t < s->n_topics; t++) {
+            int32_t n = drift_ingest_partitions(ing, s->topics[t]);
+            if (n <= 0)
+                return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "topic %s is not known to the brokers (yet)", s->topics[t]);
+            e->topics = drift_xrealloc(e->topics, e->n_topics + 1, sizeof *e->topics);
+            e->topics[e->n_topics++] = (struct drift_plan_topic){drift_xstrdup(s->topics[t]), n};
+        }
+    }
+    return 0;
+}
+
+static void fill_entry(const struct pipeline *p, const struct drift_chain *c, struct drift_plan_entry *e)
+{
+    bool label = c->kind == DRIFT_CHAIN_LABEL;
+    e->config_hash = drift_xstrdup(p->config->hash);
+    e->window_ms = label ? c->model->label_window_ms : c->model->window_ms;
+    e->lateness_ms = label ? c->model->label_lateness_ms : c->model->lateness_ms;
+}
+
+static void free_fields(struct drift_pair fields[2])
+{
+    for (int i = 0; i < 2; i++) {
+        free(fields[i].name);
+        free(fields[i].value);
+    }
+}
+
+/* First plan entry of a chain: the active baseline, the configuration at hand, from the beginning of time. */
+static int init_chain(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c, struct drift_err *err)
+{
+    struct drift_plan_entry e = {.from_ms = INT64_MIN};
+    struct drift_pairs known = {0};
+    struct drift_pair fields[2];
+    struct drift_baseline *b = NULL;
+    enum drift_reply reply;
+    char head[DRIFT_HEAD];
+    int rc = chain_topics(p, ing, c, &e, err);
+    if (!rc)
+        rc = drift_store_baseline_list(p->store_ingest, c->model->name, &known, err);
+    const struct drift_pair *active = rc ? NULL : drift_pairs_find(&known, "active");
+    if (active)
+        rc = load_baseline(p, c->model->name, active->value, NULL, &b, err);
+    if (!rc) {
+        e.baseline_id = drift_xstrdup(b ? b->id : "");
+        e.baseline_digest = drift_xstrdup(b ? b->digest : "");
+        fill_entry(p, c, &e);
+        drift_judge_plan_fields(&e, p->config, fields);
+        drift_random_hex32(head);
+        rc = drift_store_model_init(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fields, 2, &reply, err);
+        free_fields(fields);
+        if (!rc && reply == DRIFT_REPLY_OK)
+            drift_log(b ? DRIFT_INFO : DRIFT_WARN, "chain_started", KV_S("model", c->model->name),
+                      KV_S("chain", drift_chain_name(c->kind)), KV_S("baseline", b ? b->id : "none: unmonitored"));
+    }
+    drift_baseline_free(b);
+    drift_pairs_release(&known);
+    drift_plan_entry_release(&e);
+    return rc;
+}
+
+static bool same_topics(const struct drift_plan_entry *a, const struct drift_plan_entry *b)
+{
+    if (a->n_topics != b->n_topics)
+        return false;
+    for (size_t i = 0; i < a->n_topics; i++)
+        if (!drift_plan_has_partition(b, a->topics[i].topic, a->topics[i].partitions - 1) ||
+            drift_plan_has_partition(b, a->topics[i].topic, a->topics[i].partitions))
+            return false;
+    return true;
+}
+
+/* A changed configuration or partition count holds from a window start far enough ahead. */
+static int extend_plan(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c, const char *head, int64_t now_ms,
+                       bool ask_topics, struct drift_err *err)
+{
+    const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
+    struct drift_plan_entry e = {.seq = last->seq + 1};
+    struct drift_pair fields[2];
+    enum drift_reply reply = DRIFT_REPLY_OK;
+    char fresh[DRIFT_HEAD], at[32];
+    int64_t margin = drift_judge_margin_ms(&p->config->state);
+    bool new_config = strcmp(last->config_hash, p->config->hash) != 0;
+    if (!new_config && !ask_topics)
+        return 0;
+    int rc = chain_topics(p, ing, c, &e, err);
+    if (!rc && (new_config || !same_topics(&e, last))) {
+        e.baseline_id = drift_xstrdup(last->baseline_id);
+        e.baseline_digest = drift_xstrdup(last->baseline_digest);
+        fill_entry(p, c, &e);
+        e.from_ms = drift_plan_boundary(&c->plan, now_ms + margin, e.window_ms);
+        drift_judge_plan_fields(&e, p->config, fields);
+        drift_random_hex32(fresh);
+        rc = drift_store_plan_add(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fresh, e.from_ms,
+                                  last->from_ms, margin, fields, 2, &reply, &now_ms, err);
+        free_fields(fields);
+        if (!rc && reply == DRIFT_REPLY_OK)
+            drift_log(DRIFT_INFO, "plan_extended", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
+                      KV_S("why", new_config ? "configuration changed" : "partitions changed"),
+                      KV_S("from", drift_time_text(e.from_ms, at, sizeof at)));
+    }
+    drift_plan_entry_release(&e);
+    return rc;
+}
+
+static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, struct drift_err *err)
+{
+    struct pipeline *p = ctx;
+    struct drift_chain_id id = {c->model->name, c->kind};
+    struct drift_pairs fields;
+    int64_t now_ms;
+    bool first = c->plan.n == 0, ask_topics = first || mono() - p->topics_ms > TOPICS_MS;
+    int rc = drift_store_model_read(p->store_ingest, id, &fields, &now_ms, err);
+    if (rc)
+        return rc;
+    if (!drift_pairs_find(&fields, "head")) {
+        drift_pairs_release(&fields);
+        rc = init_chain(p, ing, c, err);
+        if (!rc)
+            rc = drift_store_model_read(p->store_ingest, id, &fields, &now_ms, err);
+        if (rc)
+            return rc;
+    }
+    const struct drift_pair *head = drift_pairs_find(&fields, "head");
+    rc = drift_chain_update(c, &fields, layout_of, p, err);
+    if (!rc && head)
+        rc = extend_plan(p, ing, c, head->value, now_ms, ask_topics, err);
+    if (!rc && ask_topics && !first)
+        p->topics_ms = mono();
+    drift_pairs_release(&fields);
+    return rc;
+}
+
+/* ---- judge ---- */
+
+static void wake_judge(void *ctx)
+{
+    struct pipeline *p = ctx;
+    uint64_t one = 1;
+    if (write(p->judge_wake, &one, sizeof one) < 0) {
+        /* full counter: it is awake already */
+    }
+}
+
+/* "14:05:00", of a time that falls on a second; with .mmm when not. */
+static void clock_text(int64_t ms, char *buf, size_t cap)
+{
+    char full[32];
+    drift_time_text(ms, full, sizeof full);
+    snprintf(buf, cap, "%.*s", (int)strlen(full) - 12, full + 11);
+}
+
+static void judged(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst, size_t n_actions)
+{
+    struct pipeline *p = ctx;
+    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+    const char *word = v->kind == DRIFT_VERDICT_OK ? (worst ? drift_severity_name(worst) : "ok") : drift_verdict_kind_name(v->kind);
+    char from[32], to[32], full[32];
+    bool tty = isatty(STDOUT_FILENO);
+    if (n_actions)
+        drift_sender_poke(p->sender);
+    if (!p->set.windows)
+        return;
+    clock_text(v->start_ms, from, sizeof from);
+    clock_text(v->end_ms, to, sizeof to);
+    drift_time_text(v->start_ms, full, sizeof full);
+    printf("window   %-20s %-5s  %.10s %s-%s  n=%-7" PRIu64 " %s%s%s%s\n", model, drift_chain_name(v->chain), full, from, to, v->n,
+           tty ? colours[worst] : "", word, tty ? "\033[0m" : "", n_actions ? "  ->" : "");
+    fflush(stdout);
+}
+
+/* Judges whatever can be judged now.  True: every chain is idle. */
+static bool judge_round(struct pipeline *p)
+{
+    struct drift_buf waiting;
+    struct drift_err err;
+    bool idle = true;
+    drift_buf_init(&waiting, 400);
+    for (size_t i = 0; i < p->n_chains && !atomic_load(&p->judge_stop); i++) {
+        enum drift_judge_result result;
+        int rc;
+        do {
+            drift_buf_reset(&waiting);
+            rc = drift_judge_step(p->judge, p->chains[i].id, &result, &waiting, &err);
+            atomic_store(&p->judge_tick, mono());
+        } while (!rc && (result == DRIFT_JUDGE_JUDGED || result == DRIFT_JUDGE_AGAIN) && !atomic_load(&p->judge_stop));
+        if (rc) {
+            drift_log(rc == DRIFT_E_AWAY ? DRIFT_WARN : DRIFT_ERROR, "judge_waits", KV_S("model", p->chains[i].id.model), KV_S("text", err.text));
+            result = DRIFT_JUDGE_WAITING;
+            drift_buf_adds(&waiting, err.text);
+        }
+        idle = idle && result == DRIFT_JUDGE_IDLE;
+        pthread_mutex_lock(&p->lock);
+        p->chains[i].result = result;
+        snprintf(p->chains[i].waiting, sizeof p->chains[i].waiting, "%s", waiting.data ? waiting.data : "");
+        pthread_mutex_unlock(&p->lock);
+        if (rc)
+            break;
+    }
+    drift_buf_release(&waiting);
+    return idle;
+}
+
+static void *judge_main(void *ctx)
+{
+    struct pipeline *p = ctx;
+    uint64_t n;
+    while (!atomic_load(&p->judge_stop)) {
+        bool idle = judge_round(p);
+        atomic_store(&p->judge_rounds_idle, idle ? atomic_load(&p->judge_rounds_idle) + 1 : 0);
+        struct pollfd wake = {p->judge_wake, POLLIN, 0};
+        if (poll(&wake, 1, p->set.until_end ? POLL_MS : JUDGE_IDLE_MS) > 0 && read(p->judge_wake, &n, sizeof n) < 0) {
+            /* nothing to take back */
+        }
+    }
+    return NULL;
+}
+
+/* ---- sender ---- */
+
+static void *sender_main(void *ctx)
+{
+    struct pipeline *p = ctx;
+    while (!atomic_load(&p->sender_stop)) {
+        struct drift_err err;
+        size_t pending = 1;
+        int rc = drift_sender_step(p->sender, POLL_MS, &pending, &err);
+        atomic_store(&p->pending, pending);
+        atomic_store(&p->sender_tick, mono());
+        if (rc) {
+            drift_log(DRIFT_WARN, "sender_waits", KV_S("text", err.text));
+            for (int64_t until = mono() + RETRY_MS; mono() < until && !atomic_load(&p->sender_stop);)
+                poll(NULL, 0, POLL_MS);
+        }
+    }
+    return NULL;
+}
+
+/* ---- health ---- */
+
+static bool live(void *ctx)
+{
+    struct pipeline *p = ctx;
+    int64_t now = mono();
+    return now - atomic_load(&p->ingest_tick) < LIVE_MS && now - atomic_load(&p->judge_tick) < LIVE_MS &&
+           now - atomic_load(&p->sender_tick) < LIVE_MS;
+}
+
+static void detail_partition(void *ctx, const struct drift_ingest_partition_stats *s)
+{
+    if (!s->active)
+        drift_buf_addf(ctx, "partition %s/%" PRId32 ": %s\n", s->topic, s->number, s->waiting ? s->waiting : "not fetched");
+}
+
+static bool ready(void *ctx, struct drift_buf *detail)
+{
+    struct pipeline *p = ctx;
+    struct drift_ingest_stats s;
+    drift_ingest_stats(p->ingest, &s, detail_partition, detail);
+    drift_buf_addf(detail, "redis: %s\n", s.redis_up ? "ok" : "away");
+    drift_buf_addf(detail, "group: %s, %zu of %zu partitions read\n", s.joined ? "joined" : "not joined", s.active, s.granted);
+    if (p->registry)
+        drift_buf_addf(detail, "registry: %s\n", drift_registry_healthy(p->registry) ? "ok" : "away");
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->n_chains; i++)
+        if (p->chains[i].waiting[0])
+            drift_buf_addf(detail, "model %s (%s): %s\n", p->chains[i].id.model, drift_chain_name(p->chains[i].id.kind), p->chains[i].waiting);
+    pthread_mutex_unlock(&p->lock);
+    bool good = s.redis_up && s.joined && s.all_active;
+    drift_gauge(DRIFT_M_READY, good);
+    return good;
+}
+
+static void status_partition(void *ctx, const struct drift_ingest_partition_stats *s)
+{
+    char wm[32];
+    json_array_append_new(ctx, json_pack("{s:s, s:i, s:b, s:b, s:I, s:I, s:s?, s:s?}", "topic", s->topic, "partition", (int)s->number,
+                                         "active", s->active, "end", s->eof, "next", (json_int_t)s->next, "high", (json_int_t)s->high,
+                                         "watermark", s->watermark_ms == INT64_MIN ? NULL : drift_time_text(s->watermark_ms, wm, sizeof wm),
+                                         "waits", s->waiting));
+}
+
+static void status(void *ctx, struct drift_buf *out)
+{
+    struct pipeline *p = ctx;
+    struct drift_ingest_stats s;
+    json_t *partitions = json_array(), *models = json_array();
+    drift_ingest_stats(p->ingest, &s, status_partition, partitions);
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->n_chains; i++)
+        json_array_append_new(models, json_pack("{s:s, s:s, s:s}", "model", p->chains[i].id.model, "chain",
+                                                drift_chain_name(p->chains[i].id.kind), "waits", p->chains[i].waiting));
+    pthread_mutex_unlock(&p->lock);
+    json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I}", "version", DRIFTD_VERSION, "group", p->config->kafka.group,
+                          "instance", p->set.instance, "redis", s.redis_up, "joined", s.joined, "partitions", partitions, "models",
+                          models, "outbox", (json_int_t)atomic_load(&p->pending));
+    char *text = json_dumps(j, JSON_INDENT(1) | JSON_SORT_KEYS);
+    drift_buf_adds(out, text ? text : "{}");
+    free(text);
+    json_decref(j);
+}
+
+/* ---- life ---- */
+
+static void *signal_main(void *ctx)
+{
+    struct pipeline *p = ctx;
+    sigset_t set;
+    struct timespec limit = {SHUTDOWN_MS / 1000 + 1, 0};
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1); /* the pipeline ends by itself: nothing to watch */
+    do {
+        sigwait(&set, &got);
+        if (got == SIGUSR1)
+            return NULL;
+    } while (got != SIGTERM && got != SIGINT);
+    drift_log(DRIFT_INFO, "stopping", KV_S("signal", got == SIGTERM ? "SIGTERM" : "SIGINT"));
+    atomic_store(&p->stop, true);
+    got = sigtimedwait(&set, NULL, &limit);
+    if (got == SIGUSR1)
+        return NULL;
+    drift_log(DRIFT_WARN, "stopped_hard", KV_S("text", got > 0 ? "second signal" : "shutdown took too long; what is not flushed is read again"));
+    _exit(got > 0 ? 128 + got : 0);
+}
+
+static int open_servers(struct pipeline *p, struct drift_err *err)
+{
+    const struct drift_config *c = p->config;
+    struct drift_store **stores[] = {&p->store_ingest, &p->store_judge, &p->store_sender};
+    int rc = 0;
+    for (int i = 0; i < 3 && !rc; i++)
+        rc = drift_store_new(&c->redis, c->kafka.group, stores[i], err);
+    if (!rc && c->registry_url) {
+        char *password = NULL;
+        if (c->registry_password.file || c->registry_password.env)
+            rc = drift_secret_load(&c->registry_password, &password, err);
+        struct drift_registry_settings rs = {c->registry_url, c->registry_username, password, 5000, 1000};
+        if (!rc)
+            rc = drift_registry_new(&rs, &p->registry, err);
+        drift_secret_free(password);
+    }
+    return rc;
+}
+
+static int open_stages(struct pipeline *p, struct drift_err *err)
+{
+    const struct drift_config *c = p->config;
+    struct drift_ingest_settings is = {c, p->store_ingest, p->registry, &drift_clock_system, p->set.instance, p->set.until_end,
+                                       refresh, wake_judge, p};
+    struct drift_judge_settings js = {c, p->store_judge, judged, p};
+    struct drift_sender_settings ss = {c, p->store_sender, &drift_clock_system, p->set.until_end, p->set.instance};
+    struct drift_server_settings hs = {c->http.listen, live, ready, status, p};
+    int rc = drift_ingest_new(&is, &p->ingest, err);
+    if (!rc)
+        rc = drift_judge_new(&js, &p->judge, err);
+    if (!rc)
+        rc = drift_sender_new(&ss, &p->sender, err);
+    if (!rc && c->http.listen)
+        rc = drift_server_new(&hs, &p->server, err);
+    return rc;
+}
+
+static void list_chains(struct pipeline *p)
+{
+    const struct drift_config *c = p->config;
+    p->chains = drift_xcalloc(c->n_models * DRIFT_N_CHAIN, sizeof *p->chains);
+    for (size_t m = 0; m < c->n_models; m++)
+        for (int k = 0; k < DRIFT_N_CHAIN; k++) {
+            bool fed = false;
+            for (size_t i = 0; i < c->models[m].n_streams; i++)
+                fed = fed || drift_stream_feeds(&c->streams[c->models[m].streams[i]], (enum drift_chain_kind)k);
+            if (fed)
+                p->chains[p->n_chains++].id = (struct drift_chain_id){c->models[m].name, (enum drift_chain_kind)k};
+        }
+}
+
+/* Reads until told to stop, or to the end of the log and until every window is judged. */
+static int ingest_loop(struct pipeline *p, struct drift_err *err)
+{
+    int64_t finished_ms = 0, limit = p->config->state.settle_ms + 60000;
+    while (!atomic_load(&p->stop)) {
+        int rc = drift_ingest_step(p->ingest, POLL_MS, err);
+        atomic_store(&p->ingest_tick, mono());
+        if (rc)
+            return rc;
+        if (!p->set.until_end || !drift_ingest_finished(p->ingest))
+            continue;
+        if (!finished_ms) {
+            finished_ms = mono();
+            atomic_store(&p->judge_rounds_idle, 0);
+            wake_judge(p);
+        }
+        if (atomic_load(&p->judge_rounds_idle) >= 2) /* one whole round began after the last advance */
+            return 0;
+        if (mono() - finished_ms > limit)
+            return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP, "the last windows were not judged within %" PRId64 " s after the end of the log", limit / 1000);
+    }
+    return 0;
+}
+
+static void drain_outbox(struct pipeline *p, int64_t limit_ms)
+{
+    int64_t until = mono() + limit_ms;
+    atomic_store(&p->pending, 1);
+    drift_sender_poke(p->sender);
+    while (atomic_load(&p->pending) && mono() < until)
+        poll(NULL, 0, 20);
+    if (atomic_load(&p->pending))
+        drift_log(DRIFT_WARN, "outbox_left", KV_U("entries", atomic_load(&p->pending)), KV_S("text", "delivered when driftd runs again"));
+}
+
+static void close_all(struct pipeline *p)
+{
+    if (p->server)
+        drift_server_free(p->server);
+    drift_ingest_free(p->ingest, LEAVE_MS);
+    atomic_store(&p->judge_stop, true);
+    wake_judge(p);
+    if (p->judge_started)
+        pthread_join(p->judge_thread, NULL);
+    if (p->sender_started) {
+        drain_outbox(p, p->set.until_end ? p->set.drain_ms : SHUTDOWN_MS - LEAVE_MS);
+        atomic_store(&p->sender_stop, true);
+        drift_sender_poke(p->sender);
+        pthread_join(p->sender_thread, NULL);
+    }
+    drift_sender_free(p->sender);
+    drift_judge_free(p->judge);
+    drift_registry_free(p->registry);
+    drift_store_free(p->store_ingest);
+    drift_store_free(p->store_judge);
+    drift_store_free(p->store_sender);
+    for (size_t i = 0; i < p->n_layouts; i++) {
+        struct known_layout *k = &p->layouts[i];
+        if (!k->baseline || k->layout != k->baseline->chain[k->kind].layout)
+            drift_layout_free(k->layout);
+        drift_baseline_free(k->baseline);
+        free(k->model);
+        free(k->digest);
+    }
+    free(p->layouts);
+    free(p->chains);
+    close(p->judge_wake);
+    pthread_mutex_destroy(&p->lock);
+}
+
+int drift_pipeline_run(const struct drift_pipeline_settings *s)
+{
+    struct pipeline p = {.set = *s, .config = s->config};
+    struct drift_err err = {.text = ""};
+    sigset_t block;
+    sigemptyset(&block);
+    sigaddset(&block, SIGTERM);
+    sigaddset(&block, SIGINT);
+    sigaddset(&block, SIGUSR1);
+    sigaddset(&block, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &block, NULL); /* before any library makes threads */
+    pthread_mutex_init(&p.lock, NULL);
+    p.judge_wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    atomic_store(&p.ingest_tick, mono());
+    atomic_store(&p.judge_tick, mono());
+    atomic_store(&p.sender_tick, mono());
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    list_chains(&p);
+    drift_gauge(DRIFT_M_REDIS_UP, 1);
+    drift_gauge(DRIFT_M_CONFIG_INFO, 1, s->config->hash, s->config->change.version ? s->config->change.version : "");
+    int rc = open_servers(&p, &err);
+    if (!rc)
+        rc = open_stages(&p, &err);
+    if (!rc) {
+        pthread_create(&p.signal_thread, NULL, signal_main, &p);
+        p.judge_started = !pthread_create(&p.judge_thread, NULL, judge_main, &p);
+        p.sender_started = !pthread_create(&p.sender_thread, NULL, sender_main, &p);
+        drift_log(DRIFT_INFO, "started", KV_S("version", DRIFTD_VERSION), KV_S("group", s->config->kafka.group),
+                  KV_S("config", s->config->hash), KV_S("instance", s->instance));
+        rc = ingest_loop(&p, &err);
+    }
+    if (rc)
+        drift_log(DRIFT_ERROR, "fatal", KV_S("code", drift_code_name((enum drift_code)rc)), KV_S("text", err.text));
+    bool watched = p.judge_started;
+    close_all(&p);
+    if (watched) {
+        pthread_kill(p.signal_thread, SIGUSR1);
+        pthread_join(p.signal_thread, NULL);
+    }
+    curl_global_cleanup();
+    return !rc ? DRIFT_EXIT_OK : rc == DRIFT_E_CONFIG ? DRIFT_EXIT_CONFIG : DRIFT_EXIT_SOFTWARE;
+}
