@@ -5,6 +5,7 @@
  *      "window_start":ms,"window_end":ms,"seq":n,"body":"<exact bytes>","mac":"<hex>"}
  * mac = HMAC-SHA256 over everything before it, keyed by HMAC(first endpoint secret, "driftd outbox"): write access to
  * Redis is not the right to have text signed.  Without a secret the mac is "" and the body goes out unsigned.
+ * The entry names its own id and endpoint: a reader compares the id with the field that it came from.
  * State (JSON text, field s:<id>): {"attempts":n,"next_ms":ms,"done":"ok|dead|expired|shadow","status":code,
  *      "error":..,"first_ms":ms,"last_ms":ms} */
 #ifndef DRIFTD_ACT_OUTBOX_H
@@ -26,7 +27,9 @@ void drift_action_release(struct drift_action *a);
 void drift_action_id(const char *group, const char *model, const char *segment, const char *rule, int64_t incident_ms,
                      const char *step, uint32_t step_index, const char *endpoint, const char *transition,
                      int64_t window_start_ms, char ret_id[33]);
-/* Entry text; heap.  secret may be NULL. */
+/* Bytes of an entry at most; drift_action_parse refuses longer ones. */
+enum { DRIFT_ACTION_ENTRY_MAX = 256 * 1024 };
+/* Entry text; heap.  secret may be NULL.  All texts are valid UTF-8 (the judge's bodies are). */
 char *drift_action_entry(const struct drift_action *a, const char *secret);
 /* Parses and verifies with any of the endpoint's secrets.  DRIFT_E_PARSE, DRIFT_E_DENIED (MAC). */
 int drift_action_parse(const char *entry, size_t len, char *const *secrets, size_t n_secrets, struct drift_action *ret,

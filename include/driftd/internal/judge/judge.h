@@ -1,6 +1,15 @@
 /* judge.h - closes windows: merges the partitions' counts, measures, evaluates rules, writes verdict, alerts and
  * outbox in one compare-and-set.
  *
+ * What it writes into the chain's slot, all JSON:
+ *     w:<start>  {"v":1,"kind":..,"plan":seq,"end":ms,"parts":{"<topic>/<n>":[n, excluded]},"numbers":"<digest of the
+ *                counts>","gap_from":ms (only after a gap),"ms":Redis time}; partitions without counts are left out
+ *     alerts     {"v":1,"rules":{name: drift_alert_json}}
+ *     carry      {"v":1,"from_ms":..,"windows":n,"blob":"<base64 of drift_blob_save>"}, while windows are held
+ *     status     {"v":1,"status":"ok|degraded|unmonitored","since_ms":..,"why":..}; of the label chain only when the
+ *                model has label rules
+ * and to :v the body (outcome.h), to :out the entries (act/outbox.h).
+ *
  * Anybody may judge; several at once do no harm (the chain's head decides).  A verdict, its alerts and its action
  * bytes are a function of (plan entry, merged counts, state of the chain): no clock in them.
  * Threads: one owner. */
@@ -13,7 +22,7 @@
 #include "driftd/internal/store/store.h"
 
 struct drift_judge;
-/* A judged window, for whoever shows it (console line of `run`, metrics). */
+/* A judged window, for whoever shows it (console line of `run`, metrics).  worst: the worst severity that fires now. */
 typedef void drift_judged_fn(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst,
                              size_t n_actions);
 struct drift_judge_settings {

@@ -1,0 +1,70 @@
+/* outcome.h - one judged window with all that its texts speak of: the body of its verdict and those of its actions.
+ *
+ * Everything here is a function of (plan entry, merged counts, state of the chain): no clock, no late counters, no
+ * delivery state, so that a window judged again gives the same bytes.  Names of features, categories and versions are
+ * hostile: bytes that are not UTF-8 are written as \xNN.
+ * Threads: pure. */
+#ifndef DRIFTD_JUDGE_OUTCOME_H
+#define DRIFTD_JUDGE_OUTCOME_H
+
+#include <jansson.h>
+
+#include "driftd/internal/act/outbox.h"
+#include "driftd/internal/config/config.h"
+#include "driftd/internal/flow.h"
+#include "driftd/internal/judge/alert.h"
+#include "driftd/internal/plan.h"
+
+/* What a rule made of the window. */
+struct drift_outcome_rule {
+    const struct drift_rule *rule;
+    const struct drift_config *config; /* that the rule and its playbooks are of */
+    bool measured;                     /* result is set: the window was measured */
+    bool retired;                      /* the plan no longer has the rule: its incident ends */
+    struct drift_rule_result result;
+    struct drift_alert before, after;
+    enum drift_transition transition;
+    uint32_t held_by_cooldown; /* bit i: step kind i was left out */
+};
+
+enum drift_model_status { DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, DRIFT_STATUS_UNMONITORED };
+const char *drift_model_status_name(enum drift_model_status s); /* "unknown", "ok" ... */
+
+struct drift_outcome {
+    const char *group, *segment;       /* segment: "" today */
+    const struct drift_config *config; /* of the plan entry */
+    const struct drift_model *model;
+    const struct drift_plan_entry *plan;
+    const struct drift_verdict *verdict;
+    const struct drift_summary *baseline; /* pooled counts of the verdict's layout; NULL when unmonitored */
+    double baseline_per_window;           /* mean events of a baseline window; 0: unknown */
+    int64_t gap_from_ms;                  /* windows from here to the start had no counts; = start: no gap */
+    size_t n_damaged;                     /* partitions whose stored counts could not be read */
+    size_t n_rules;
+    struct drift_outcome_rule *rules;     /* in order of the configuration, retired ones behind */
+    enum drift_model_status status_before, status;
+};
+
+/* A new reference to text that may be anything. */
+json_t *drift_text_json(const char *s);
+
+/* Decides and writes the actions: heap array, each to be released.  Sets held_by_cooldown, and after.last_production_ms
+ * of rules with a live production-touching step. */
+size_t drift_outcome_actions(struct drift_outcome *o, struct drift_action **ret);
+
+/* Body of the verdict: compact JSON, sorted keys, reals with 17 digits; heap. */
+char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_action *actions, size_t n_actions);
+
+/* ---- shared by the two bodies ---- */
+/* {"model": {value: count, ... top n, "other": count}} */
+json_t *drift_outcome_versions(const struct drift_outcome *o, size_t top);
+json_t *drift_outcome_tally(const struct drift_tally *t, size_t top);
+json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);      /* [name] */
+json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
+json_t *drift_outcome_change(const struct drift_config *c); /* {version, approved_by, reason} */
+/* Sum of a column's counters. */
+uint64_t drift_outcome_total(const struct drift_summary *s, const struct drift_column *c);
+/* Worst severity that fires now. */
+enum drift_severity drift_outcome_severity(const struct drift_outcome *o);
+
+#endif

@@ -1,0 +1,252 @@
+/* src/judge/gather.c    Which window of a chain comes next, what it still waits for, and the sum of its counts.
+ *
+ * Each slot is read once more with the window asked for, so that its watermark and its blob come from one reply: a blob
+ * is final exactly when the watermark beside it has passed the window. */
+#include "room.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driftd/internal/base/log.h"
+#include "driftd/internal/window/blob.h"
+
+static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000 */
+
+static void add_part(struct drift_gathered *g, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < g->n_parts; i++)
+        if (g->parts[i].partition == partition && !strcmp(g->parts[i].topic, topic))
+            return;
+    g->parts = drift_xrealloc(g->parts, g->n_parts + 1, sizeof *g->parts);
+    g->parts[g->n_parts++] = (struct drift_part){.topic = topic, .partition = partition};
+}
+
+static int64_t entry_end(const struct drift_plan *p, size_t i)
+{
+    return i + 1 < p->n ? p->entry[i + 1].from_ms : INT64_MAX;
+}
+
+/* All partitions of the entries that are not over at judged_until. */
+static void list_parts(const struct drift_state *st, struct drift_gathered *g)
+{
+    for (size_t i = 0; i < st->plan.n; i++) {
+        const struct drift_plan_entry *e = &st->plan.entry[i];
+        if (entry_end(&st->plan, i) <= st->judged_until_ms)
+            continue;
+        for (size_t t = 0; t < e->n_topics; t++)
+            for (int32_t n = 0; n < e->topics[t].partitions; n++)
+                add_part(g, e->topics[t].topic, n);
+    }
+}
+
+/* Those of the entries that cover judged_until .. start. */
+static void mark_needed(const struct drift_state *st, struct drift_gathered *g, int64_t start_ms)
+{
+    for (size_t k = 0; k < g->n_parts; k++) {
+        g->parts[k].needed = false;
+        for (size_t i = 0; i < st->plan.n; i++)
+            if (entry_end(&st->plan, i) > st->judged_until_ms && st->plan.entry[i].from_ms <= start_ms &&
+                drift_plan_has_partition(&st->plan.entry[i], g->parts[k].topic, g->parts[k].partition))
+                g->parts[k].needed = true;
+    }
+}
+
+static int read_part(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_part *p,
+                     int64_t start_ms, struct drift_err *err)
+{
+    drift_slot_view_release(&p->view);
+    struct drift_slot_id id = {p->topic, p->partition};
+    bool ask = start_ms != INT64_MIN;
+    int rc = drift_store_read(s, id, key, st->judged_until_ms, ask ? &start_ms : NULL, ask, &p->view, err);
+    if (rc)
+        drift_err_prefix(err, "slot %s/%" PRId32, p->topic, p->partition);
+    return rc;
+}
+
+/* The next window of the chain by what the slots show; false: none.
+ *
+ * Normally the lowest with counts.  When a verdict was lost together with judged_until and all blobs of its window have
+ * been dropped since, the gone marks are what is left of it: the last window below them is judged, as lost. */
+static bool next_window(const struct drift_state *st, const struct drift_gathered *g, int64_t *ret_start)
+{
+    int64_t low = INT64_MAX, gone = INT64_MIN;
+    for (size_t i = 0; i < g->n_parts; i++) {
+        const struct drift_slot_view *v = &g->parts[i].view;
+        low = v->lowest_blob_ms < low ? v->lowest_blob_ms : low;
+        gone = v->gone_ms > gone ? v->gone_ms : gone;
+    }
+    if (gone > st->judged_until_ms && gone <= low && gone <= TIME_MAX_MS) {
+        int64_t start = drift_plan_window_start(&st->plan, gone - 1);
+        if (start >= st->judged_until_ms) {
+            *ret_start = start;
+            return true;
+        }
+    }
+    *ret_start = low;
+    return low != INT64_MAX;
+}
+
+/* ---- ready? ---- */
+
+static bool unsettled(const struct drift_slot_view *v, int64_t close_ms, int64_t settle_ms)
+{
+    return v->has_adv && v->adv_from_ms < close_ms && close_ms <= v->adv_to_ms && v->now_ms - v->adv_at_ms < settle_ms;
+}
+
+static bool ready(const struct drift_slot_view *v, int64_t close_ms, int64_t settle_ms)
+{
+    return v->exists && v->wm_ms >= close_ms && !unsettled(v, close_ms, settle_ms);
+}
+
+/* Clock time only when the day is clear from the other one. */
+static const char *clock_text(const char *rfc3339, bool same_day)
+{
+    return same_day ? rfc3339 + 11 : rfc3339;
+}
+
+static void say(const struct drift_part *p, int64_t close_ms, int64_t settle_ms, size_t others, struct drift_buf *out)
+{
+    const struct drift_slot_view *v = &p->view;
+    char need[32], mark[32];
+    drift_time_text(close_ms, need, sizeof need);
+    drift_buf_addf(out, "waits for %s/%" PRId32, p->topic, p->partition);
+    if (!v->exists || v->wm_ms == INT64_MIN) {
+        drift_buf_addf(out, ", of which nothing has been read yet, needs %s", need);
+    } else if (v->wm_ms < close_ms) {
+        drift_time_text(v->wm_ms, mark, sizeof mark);
+        bool same_day = !strncmp(mark, need, 11);
+        drift_buf_addf(out, ", watermark %s, needs %s", clock_text(mark, same_day), clock_text(need, same_day));
+    } else {
+        drift_buf_addf(out, ", whose idle advance settles in %" PRId64 " ms", settle_ms - (v->now_ms - v->adv_at_ms));
+    }
+    if (others)
+        drift_buf_addf(out, ", and for %zu more", others);
+}
+
+/* The partition that is furthest behind speaks for all. */
+static bool all_ready(const struct drift_gathered *g, int64_t close_ms, int64_t settle_ms, struct drift_buf *waiting)
+{
+    const struct drift_part *worst = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_parts; i++) {
+        const struct drift_part *p = &g->parts[i];
+        if (!p->needed || ready(&p->view, close_ms, settle_ms))
+            continue;
+        n++;
+        if (!worst || p->view.wm_ms < worst->view.wm_ms)
+            worst = p;
+    }
+    if (worst && waiting)
+        say(worst, close_ms, settle_ms, n - 1, waiting);
+    return !worst;
+}
+
+/* ---- gather ---- */
+
+static char *chain_key(struct drift_chain_id id)
+{
+    struct drift_buf b;
+    drift_buf_init(&b, 4096);
+    drift_name_encode(&b, id.model);
+    drift_buf_adds(&b, id.kind == DRIFT_CHAIN_LABEL ? ":l" : ":i");
+    return b.data;
+}
+
+static int read_all(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_gathered *g,
+                    bool only_needed, int64_t start_ms, struct drift_err *err)
+{
+    for (size_t i = 0; i < g->n_parts; i++) {
+        int rc = g->parts[i].needed || !only_needed ? read_part(s, key, st, &g->parts[i], start_ms, err) : 0;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int find(struct drift_store *s, const char *key, const struct drift_state *st, int64_t settle_ms,
+                struct drift_gathered *g, enum drift_judge_result *ret, struct drift_buf *waiting, struct drift_err *err)
+{
+    int64_t guess = st->judged_until_ms, start, again;
+    *ret = DRIFT_JUDGE_IDLE;
+    list_parts(st, g);
+    int rc = read_all(s, key, st, g, false, guess, err);
+    if (rc || !next_window(st, g, &start))
+        return rc;
+    if (start < -TIME_MAX_MS || start > TIME_MAX_MS || drift_plan_window_start(&st->plan, start) != start)
+        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "a slot has counts of a window at %" PRId64 " ms, where the plan has none", start);
+    g->start_ms = start;
+    g->end_ms = drift_plan_window_end(&st->plan, start);
+    int64_t close_ms = drift_plan_close_ms(&st->plan, start);
+    mark_needed(st, g, start);
+    *ret = DRIFT_JUDGE_WAITING;
+    if (!all_ready(g, close_ms, settle_ms, waiting))
+        return 0;
+    if (start != guess) {
+        rc = read_all(s, key, st, g, true, start, err);
+        if (rc || !all_ready(g, close_ms, settle_ms, waiting))
+            return rc;
+    }
+    *ret = next_window(st, g, &again) && again == start ? DRIFT_JUDGE_JUDGED : DRIFT_JUDGE_AGAIN;
+    for (size_t i = 0; i < g->n_parts; i++)
+        g->lost = g->lost || (g->parts[i].needed && g->parts[i].view.gone_ms > start);
+    return 0;
+}
+
+int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st, int64_t settle_ms,
+                 struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting, struct drift_err *err)
+{
+    char *key = chain_key(id);
+    *ret = (struct drift_gathered){0};
+    int rc = find(s, key, st, settle_ms, ret, ret_result, waiting, err);
+    free(key);
+    if (rc) {
+        drift_gather_release(ret);
+        drift_err_prefix(err, "model %s, %s chain", id.model, drift_chain_name(id.kind));
+    }
+    return rc;
+}
+
+/* A blob that cannot be read: its counts are unknown, so the window is not whole. */
+static void damaged(struct drift_gathered *g, const char *model, const struct drift_part *p, const struct drift_err *why)
+{
+    g->n_damaged++;
+    g->partial = true;
+    drift_log(DRIFT_ERROR, "counts_damaged", KV_S("model", model), KV_S("topic", p->topic), KV_I("partition", p->partition),
+              KV_I("window", g->start_ms), KV_S("error", why->text));
+}
+
+int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into, struct drift_err *err)
+{
+    for (size_t i = 0; i < g->n_parts; i++) {
+        struct drift_part *p = &g->parts[i];
+        struct drift_err e = {0};
+        struct drift_blob_head head;
+        if (!p->needed || !p->view.blobs.n)
+            continue;
+        const struct drift_pair *blob = &p->view.blobs.pair[0]; /* one start was asked for */
+        int rc = drift_blob_head(blob->value, blob->len, &head, &e);
+        if (!rc)
+            rc = drift_blob_add(blob->value, blob->len, into, &e);
+        if (rc == DRIFT_E_VERSION || rc == DRIFT_E_MEMORY) {
+            *err = e;
+            return rc;
+        }
+        if (rc && rc != DRIFT_E_MISMATCH) {
+            damaged(g, model, p, &e);
+            continue;
+        }
+        *(rc ? &p->excluded : &p->n) = head.n;
+        g->excluded += p->excluded;
+        g->partial = g->partial || head.partial;
+    }
+    return 0;
+}
+
+void drift_gather_release(struct drift_gathered *g)
+{
+    for (size_t i = 0; i < g->n_parts; i++)
+        drift_slot_view_release(&g->parts[i].view);
+    free(g->parts);
+    *g = (struct drift_gathered){0};
+}

@@ -1,0 +1,78 @@
+/* room.h - what the files of this room share and nobody else needs: the state of a chain as read, its partitions, and
+ * the caches of configurations and baselines that plan entries name.
+ *
+ * Threads: one owner, the judge's. */
+#ifndef DRIFTD_JUDGE_ROOM_H
+#define DRIFTD_JUDGE_ROOM_H
+
+#include "driftd/internal/baseline/baseline.h"
+#include "driftd/internal/judge/judge.h"
+#include "driftd/internal/judge/outcome.h"
+
+/* ---- state.c: a chain's slot ---- */
+struct drift_carry {
+    bool there;
+    int64_t from_ms;  /* start of the first held window */
+    uint32_t windows; /* held in a row */
+    uint8_t *blob;    /* drift_blob_save of their sum */
+    size_t len;
+};
+struct drift_state {
+    struct drift_pairs fields;
+    int64_t now_ms;
+    const char *head;         /* borrowed from fields; NULL: the chain was never started */
+    int64_t judged_until_ms;  /* INT64_MIN: no verdict yet */
+    struct drift_plan plan;
+    json_t *alerts;           /* rule name -> drift_alert_json; never NULL after a read */
+    enum drift_model_status status;
+    struct drift_carry carry;
+};
+/* Reads and parses.  AWAY; CORRUPT, PARSE, VERSION when the slot cannot be used. */
+int drift_state_read(struct drift_store *s, struct drift_chain_id id, struct drift_state *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_state_release(struct drift_state *s);
+/* Texts of the fields `alerts`, `carry`, `status`; heap. */
+char *drift_state_alerts_text(const struct drift_outcome *o);
+char *drift_state_carry_text(int64_t from_ms, uint32_t windows, const void *blob, size_t len);
+char *drift_state_status_text(const struct drift_outcome *o);
+/* The stored state of a rule; zero when there is none or it cannot be read. */
+struct drift_alert drift_state_alert(const struct drift_state *s, const char *rule);
+
+/* ---- gather.c: the partitions of a chain ---- */
+struct drift_part {
+    const char *topic; /* borrowed from the plan */
+    int32_t partition;
+    bool needed; /* of an entry that covers judged_until .. the window */
+    struct drift_slot_view view;
+    uint64_t n, excluded;
+};
+struct drift_gathered {
+    size_t n_parts;
+    struct drift_part *parts;
+    int64_t start_ms, end_ms; /* the window */
+    bool lost, partial;
+    size_t n_damaged;
+    uint64_t excluded;
+};
+/* Finds the next window of the chain and whether all partitions are ready for it.  ret_result: IDLE, WAITING (waiting
+ * says for what), AGAIN (a lower window appeared while reading), or JUDGED: the window can be judged and the views hold
+ * its blobs. */
+int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st, int64_t settle_ms,
+                 struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting,
+                 struct drift_err *err) DRIFT_MUST_CHECK;
+/* Adds the blobs to `into`; what does not fit its layout is excluded.  DRIFT_E_VERSION: a blob of a newer driftd. */
+int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_gather_release(struct drift_gathered *g);
+
+/* ---- cache.c: what plan entries name ---- */
+struct drift_cache;
+struct drift_cache *drift_cache_new(const struct drift_config *current, struct drift_store *store);
+void drift_cache_free(struct drift_cache *c);
+/* Configuration of a plan entry, from the chain's field cfg:<hash>.  Borrowed until the next call.  NULL: it is not there
+ * or is not what the hash says (err). */
+const struct drift_config *drift_cache_config(struct drift_cache *c, const char *hash, const struct drift_pairs *fields, struct drift_err *err);
+/* The baseline of a plan entry; borrowed until the next call.  *ret NULL: unmonitored, *why (heap) in plain words.
+ * Fails only when the store is away. */
+int drift_cache_baseline(struct drift_cache *c, const char *model, const struct drift_plan_entry *e,
+                         const struct drift_baseline **ret, char **why, struct drift_err *err) DRIFT_MUST_CHECK;
+
+#endif
