@@ -34,8 +34,8 @@ struct drift_series {
 struct family {
     const char *name, *labels, *help;
     enum kind kind;
-    size_t n;     /* series, unordered in table */
-    size_t n_cap; /* power of two, 0 at first */
+    size_t n;                    /* series, unordered in table */
+    size_t n_cap;                /* power of two, 0 at first */
     struct drift_series **table; /* open addressing by hash of text */
 };
 

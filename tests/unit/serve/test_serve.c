@@ -75,7 +75,8 @@ static char *talk(int port, const char *request, size_t n)
 static char *request(int port, const char *method, const char *path, const char *more)
 {
     char *text = NULL;
-    ck_assert_int_gt(asprintf(&text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, path, more), 0);
+    ck_assert_int_gt(asprintf(&text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, path, more),
+                     0);
     char *answer = talk(port, text, strlen(text));
     free(text);
     return answer;
@@ -182,7 +183,8 @@ END_TEST
 
 START_TEST(test_listen)
 {
-    static const char *bad[] = {"", "9187", "host", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", "no.such.host.invalid:1"};
+    static const char *bad[] = {
+        "", "9187", "host", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", "no.such.host.invalid:1"};
     struct drift_err err;
     struct drift_server *s = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -6,9 +6,15 @@
  * 30 m, 1 h, 2 h, 4 h ... (+- 20 % jitter, Retry-After obeyed up to 1 h), until 3 days are over; other answers
  * (3xx, 4xx): dead letter.  Redirects are not followed; private addresses are refused unless the endpoint allows them
  * (checked on the resolved address); answers are read up to 64 KiB.
- * Order: a step's first attempt comes after the first attempts of the steps before it in the same verdict; of one
- * incident, rule and step a later transition waits until the earlier ones are done.  Entries whose window end is older
- * than max_action_age are marked expired and one notice goes to the endpoint instead (off when until_end). */
+ * Order: a step's first attempt comes after the first attempts of the steps before it in the same verdict, unless one
+ * of those is at an endpoint that hangs (2 s), is held back or disabled; of one incident, rule and step a later
+ * transition waits until the earlier ones are done.  Entries that were never attempted and whose window end is older
+ * than max_action_age when the sender first sees them are marked expired and one notice (type
+ * io.driftd.actions.expired) goes to the endpoint instead (off when until_end).  Steps in shadow mode are sent like
+ * others (their body says "would have") and end as `shadow`.
+ * An endpoint that failed 5 times in a row gets one probe per back-off (5 s, doubling to 5 m); one that answers 410 is
+ * disabled until the process ends, its entries wait in the outbox.  At most 32 attempts are under way, 4 per endpoint.
+ * Finished entries stay for 24 h, at most 1,000 per chain. */
 #ifndef DRIFTD_ACT_SENDER_H
 #define DRIFTD_ACT_SENDER_H
 
@@ -27,7 +33,8 @@ struct drift_sender_settings {
 int drift_sender_new(const struct drift_sender_settings *s, struct drift_sender **ret, struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_sender_free(struct drift_sender *s);
 /* One turn: reads outboxes when due (or poked), starts transfers, moves them for at most wait_ms.  Returns 0, or AWAY
- * (Redis; transfers under way are still moved).  *ret_pending = entries not finished. */
+ * (Redis; transfers under way are still moved).  *ret_pending = entries not finished that this process may still
+ * deliver (those of a disabled endpoint are not counted). */
 int drift_sender_step(struct drift_sender *s, int wait_ms, size_t *ret_pending, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Read the outboxes now (from another thread: wakes the step). */
 void drift_sender_poke(struct drift_sender *s);
