@@ -144,7 +144,8 @@ def flatten(tests):
 
 
 def integration(tally, only):
-    if not os.path.exists(os.path.join(ROOT, "build", "release", "driftd")):
+    """The Python tests with real servers, over the release build (or DRIFTD_BUILD)."""
+    if not os.environ.get("DRIFTD_BUILD"):
         ok, seconds = build("release")
         if not ok:
             tally.add("integration", "build", "failed", seconds)
