@@ -13,8 +13,10 @@
  *
  * Errors: DRIFT_E_AWAY with action RETRY for everything that may pass (connection, time-out, LOADING, READONLY,
  * MOVED, CLUSTERDOWN, NOREPLICAS, OOM, BUSY, MISCONF); the command is then *in doubt*: it may have been applied.
- * DRIFT_E_DENIED (NOAUTH, WRONGPASS, NOPERM) is RETRY as well and says so.  A connection is made on first use and
- * again after an error, at most once per call; the caller backs off.
+ * DRIFT_E_DENIED (NOAUTH, WRONGPASS, NOPERM) is RETRY as well and says so.  DRIFT_E_FULL: a reply beyond 256 MiB.
+ * DRIFT_E_CORRUPT: a slot holds what driftd does not write; DRIFT_E_VERSION: a newer driftd wrote it.
+ * A connection is made on first use and again after an error, at most once per call; the caller backs off.  A call
+ * takes at most the connect time-out and ten command time-outs (a long reply that keeps coming), usually far less.
  * Threads: one owner per struct drift_store; make one for each thread. */
 #ifndef DRIFTD_STORE_STORE_H
 #define DRIFTD_STORE_STORE_H
@@ -29,7 +31,8 @@
 enum { DRIFT_HEAD = 33 }; /* 32 hex digits and NUL */
 
 struct drift_store;
-int drift_store_new(const struct drift_redis_config *cfg, const char *group, struct drift_store **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_new(const struct drift_redis_config *cfg, const char *group, struct drift_store **ret,
+                    struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_store_free(struct drift_store *s);
 /* Connects (if needed) and PINGs. */
 int drift_store_ping(struct drift_store *s, struct drift_err *err) DRIFT_MUST_CHECK;
@@ -65,13 +68,14 @@ struct drift_slot_id {
     const char *topic;
     int32_t partition;
 };
-/* ACQUIRE: sets a fresh head (owner is text for humans), returns every field. now_ms = Redis TIME. */
+/* ACQUIRE: sets a fresh head (owner is text for humans), returns every field as it is then (no `offset`: a slot that
+ * nobody has flushed).  now_ms = Redis TIME.  The field `seen` is never returned, here and in MODEL_READ. */
 int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const char *new_head, const char *owner,
                         struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
 struct drift_flush {
     const char *prev, *new_head;
     int64_t settle_ms;
-    bool advance;         /* then sets and dels are empty */
+    bool advance; /* then sets and dels are empty */
     int64_t advance_to_ms;
     size_t n_sets;
     const struct drift_pair *sets;
@@ -84,38 +88,46 @@ int drift_store_flush(struct drift_store *s, struct drift_slot_id id, const stru
 /* CHECK: is the head still ours?  OK or STALE. */
 int drift_store_check(struct drift_store *s, struct drift_slot_id id, const char *prev, enum drift_reply *ret,
                       struct drift_err *err) DRIFT_MUST_CHECK;
+/* FORCE: raises the watermark of a slot whose owner does not (max_hold): the owner gets STALE.  OK, BUSY. */
+int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char *new_head, int64_t to_ms,
+                      int64_t settle_ms, enum drift_reply *ret, int64_t *ret_now_ms,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
 
 /* READ for the judge (writes `seen`, so that an isolated old master refuses).  chain_key is "<enc model>:i" or
  * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name. */
 struct drift_slot_view {
-    bool exists;
+    bool exists;           /* somebody has acquired it */
     int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
     bool has_adv;
     int64_t adv_from_ms, adv_to_ms, adv_at_ms;
-    char offset[24];          /* "" when absent */
-    int64_t gone_ms;          /* INT64_MIN when absent */
-    int64_t lowest_blob_ms;   /* lowest window start >= from_ms of the chain that has a blob; INT64_MAX: none */
+    char offset[24];        /* "" when absent */
+    int64_t gone_ms;        /* INT64_MIN when absent */
+    int64_t lowest_blob_ms; /* lowest window start >= from_ms of the chain that has a blob; INT64_MAX: none */
     struct drift_pairs blobs;
 };
 int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char *chain_key, int64_t from_ms,
-                     const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+                     const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_slot_view_release(struct drift_slot_view *v);
 
-/* ---- model slots ---- */
+/* ---- model slots.  A chain that does not exist reads as no fields ---- */
 struct drift_chain_id {
     const char *model;
     enum drift_chain_kind kind;
 };
 int drift_store_model_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
                            int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
-/* MODEL_INIT: writes the first plan entry (fields given) and a head.  OK or EXISTS. */
+/* MODEL_INIT: writes the first plan entry (fields given) and a head.  OK or EXISTS.  Here and in PLAN_ADD the values
+ * of plan:* get the script's time for the placeholder @now@. */
 int drift_store_model_init(struct drift_store *s, struct drift_chain_id id, const char *new_head,
-                           const struct drift_pair *sets, size_t n_sets, enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+                           const struct drift_pair *sets, size_t n_sets, enum drift_reply *ret,
+                           struct drift_err *err) DRIFT_MUST_CHECK;
 /* PLAN_ADD: refuses from < now + margin (TOO_EARLY, *ret_now_ms says when), from < judged_until, from <= the last
  * entry's.  sets: plan:<seq> and cfg:<hash>; the script itself checks that plan:<seq> is new. */
 int drift_store_plan_add(struct drift_store *s, struct drift_chain_id id, const char *prev, const char *new_head,
                          int64_t from_ms, int64_t last_from_ms, int64_t margin_ms, const struct drift_pair *sets,
-                         size_t n_sets, enum drift_reply *ret, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+                         size_t n_sets, enum drift_reply *ret, int64_t *ret_now_ms,
+                         struct drift_err *err) DRIFT_MUST_CHECK;
 /* VERDICT: one compare-and-set writes :v, :out and the hash.  `sets` go to the hash (header w:<start>, whose JSON
  * gets the script's time by the placeholder @now@; alerts, carry, status), `dels` are fields of the hash, old bodies
  * in v_dels. judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED. */
@@ -135,14 +147,23 @@ struct drift_verdict_write {
 };
 int drift_store_verdict(struct drift_store *s, struct drift_chain_id id, const struct drift_verdict_write *w,
                         enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* OPERATE: an operator's write to the alerts.  OK, DUP, CONFLICT. */
+int drift_store_operate(struct drift_store *s, struct drift_chain_id id, const char *prev, const char *new_head,
+                        const struct drift_pair *sets, size_t n_sets, enum drift_reply *ret,
+                        struct drift_err *err) DRIFT_MUST_CHECK;
 /* Verdict body of a window; DRIFT_E_NOT_FOUND. */
-int drift_store_verdict_body(struct drift_store *s, struct drift_chain_id id, int64_t start_ms, char **ret_body, size_t *ret_len, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_verdict_body(struct drift_store *s, struct drift_chain_id id, int64_t start_ms, char **ret_body,
+                             size_t *ret_len, struct drift_err *err) DRIFT_MUST_CHECK;
 /* All window starts with a body, ascending: caller frees. */
-int drift_store_verdict_list(struct drift_store *s, struct drift_chain_id id, int64_t **ret_starts, size_t *ret_n, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_verdict_list(struct drift_store *s, struct drift_chain_id id, int64_t **ret_starts, size_t *ret_n,
+                             struct drift_err *err) DRIFT_MUST_CHECK;
 
-/* ---- outbox: fields e:<id> (entry, written by VERDICT only) and s:<id> (delivery state, written here) ---- */
-int drift_store_out_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
-/* Lease: takes entry `action` for lease_ms when its state allows (no live lease of another owner).  ret_taken. */
+/* ---- outbox: fields e:<id> (entry, written by VERDICT only), s:<id> (delivery state) and l:<id> (lease
+ * "until:owner"), both written here.  A state without an entry may be found: a failover took the entry ---- */
+int drift_store_out_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
+                         int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Lease: takes entry `action` for lease_ms unless another owner has a live lease or the entry is gone.  The delivery
+ * state is opaque here: read again after a claim whether the entry is still to be sent. */
 int drift_store_out_claim(struct drift_store *s, struct drift_chain_id id, const char *action, const char *owner,
                           int64_t lease_ms, bool *ret_taken, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Writes the delivery state (JSON text) and drops the lease. */
@@ -154,16 +175,24 @@ int drift_store_out_drop(struct drift_store *s, struct drift_chain_id id, const 
 
 /* ---- baselines ---- */
 int drift_store_baseline_put(struct drift_store *s, const char *model, const char *id, const char *meta,
-                             const void *bytes, size_t len, struct drift_err *err) DRIFT_MUST_CHECK; /* DRIFT_E_EXISTS when the id has other bytes */
-int drift_store_baseline_get(struct drift_store *s, const char *model, const char *id, void **ret_bytes, size_t *ret_len, struct drift_err *err) DRIFT_MUST_CHECK;
-int drift_store_baseline_list(struct drift_store *s, const char *model, struct drift_pairs *ret_meta /* id -> META, "active" -> id */, struct drift_err *err) DRIFT_MUST_CHECK;
-int drift_store_baseline_activate(struct drift_store *s, const char *model, const char *id, struct drift_err *err) DRIFT_MUST_CHECK;
+                             const void *bytes, size_t len,
+                             struct drift_err *err) DRIFT_MUST_CHECK; /* DRIFT_E_EXISTS when the id has other bytes */
+int drift_store_baseline_get(struct drift_store *s, const char *model, const char *id, void **ret_bytes,
+                             size_t *ret_len, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_baseline_list(struct drift_store *s, const char *model,
+                              struct drift_pairs *ret_meta /* id -> META, "active" -> id */,
+                              struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_store_baseline_activate(struct drift_store *s, const char *model, const char *id,
+                                  struct drift_err *err) DRIFT_MUST_CHECK;
 
 /* ---- health: what `check --connect` and start-up report ---- */
 struct drift_store_health {
     char version[32], maxmemory_policy[32], role[16];
-    bool aof, rdb, noeviction;
-    int64_t maxmemory, used_memory;
+    bool info_known, config_known; /* false: the server denies INFO or CONFIG GET to us; texts are "unknown" then */
+    bool aof, noeviction, cluster; /* from INFO */
+    bool rdb;                      /* from CONFIG GET */
+    int64_t maxmemory, used_memory, replicas; /* -1: unknown */
+    int64_t min_replicas;                     /* min-replicas-to-write; -1: unknown */
 };
 int drift_store_health(struct drift_store *s, struct drift_store_health *ret, struct drift_err *err) DRIFT_MUST_CHECK;
 

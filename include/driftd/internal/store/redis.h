@@ -1,0 +1,113 @@
+/* redis.h - inside of the store: one connection, arguments, replies, scripts.  Only src/store includes it, because
+ * hiredis shows here.
+ *
+ * hiredis is used as a codec with a socket: requests are appended whole, the reader is fed in a loop of our own, so
+ * that a reply has bounds (bytes, elements, time) whoever talks at the other end. */
+#ifndef DRIFTD_STORE_REDIS_H
+#define DRIFTD_STORE_REDIS_H
+
+#include <hiredis/hiredis.h>
+
+#include "driftd/internal/store/store.h"
+
+enum {
+    DRIFT_REPLY_BYTES_MAX = 256 << 20,  /* of one reply */
+    DRIFT_REPLY_ELEMENTS_MAX = 1 << 20, /* array places of one reply, nested ones included */
+    DRIFT_ARGS_MAX = 1000000,           /* Redis refuses 1024 * 1024 */
+    DRIFT_KEY_MAX = 4096
+};
+
+/* ---- arguments of one command; strings are borrowed until it was called, numbers are kept here ---- */
+struct drift_args {
+    size_t n, cap;
+    const char **v;
+    size_t *len;
+    size_t n_own, cap_own;
+    char **own;
+};
+void drift_args_release(struct drift_args *a);
+void drift_args_add(struct drift_args *a, const void *p, size_t len);
+void drift_args_text(struct drift_args *a, const char *z);
+void drift_args_int(struct drift_args *a, int64_t v);
+void drift_args_field(struct drift_args *a, char kind, const char *id); /* "k:id" */
+void drift_args_pairs(struct drift_args *a, const struct drift_pair *p, size_t n);
+void drift_args_names(struct drift_args *a, const char *const *names, size_t n);
+
+/* ---- scripts: text in scripts.c ---- */
+enum drift_script {
+    DRIFT_SCRIPT_ACQUIRE,
+    DRIFT_SCRIPT_FLUSH,
+    DRIFT_SCRIPT_READ,
+    DRIFT_SCRIPT_FORCE,
+    DRIFT_SCRIPT_MODEL_READ,
+    DRIFT_SCRIPT_MODEL_INIT,
+    DRIFT_SCRIPT_PLAN_ADD,
+    DRIFT_SCRIPT_VERDICT,
+    DRIFT_SCRIPT_OPERATE,
+    DRIFT_SCRIPT_OUT_READ,
+    DRIFT_SCRIPT_OUT_CLAIM,
+    DRIFT_SCRIPT_OUT_STATE,
+    DRIFT_SCRIPT_BASELINE_PUT,
+    DRIFT_SCRIPT_BASELINE_ACTIVATE,
+    DRIFT_N_SCRIPT
+};
+struct drift_script_text {
+    const char *name;
+    int n_keys;
+    const char *text;
+};
+extern const struct drift_script_text drift_scripts[DRIFT_N_SCRIPT];
+
+/* Begins the arguments of a script: leaves room for EVALSHA, digest and number of keys. Keys come first. */
+void drift_args_script(struct drift_args *a);
+/* Runs it: EVALSHA, EVAL after NOSCRIPT.  The reply is an array that begins with one word; BAD and VERSION became an
+ * error.  Reply belongs to the caller: freeReplyObject. */
+int drift_script_call(struct drift_store *s, enum drift_script id, struct drift_args *a, redisReply **ret,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
+/* For scripts that answer {word, now}: releases a, writes both. */
+int drift_script_cas(struct drift_store *s, enum drift_script id, struct drift_args *a, enum drift_reply *ret,
+                     int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- the connection ---- */
+struct drift_budget { /* what the reply that is being read may still take */
+    size_t bytes, elements;
+    bool spent;
+};
+struct drift_store {
+    struct drift_redis_config cfg; /* own copies */
+    char *group;                   /* percent-encoded */
+    char address[160];             /* for error texts */
+    redisContext *c;               /* NULL: not connected */
+    struct drift_budget budget;
+    char sha[DRIFT_N_SCRIPT][41]; /* "": not asked for yet */
+};
+/* One command, one reply that is not an error.  Connects when needed; when a connection that had been idle turns out
+ * to be lost, connects once more and sends again (every command of the store may be applied twice). */
+int drift_redis_call(struct drift_store *s, const struct drift_args *a, redisReply **ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
+/* The same, but an error reply is handed back as such (type REDIS_REPLY_ERROR). */
+int drift_redis_raw(struct drift_store *s, const struct drift_args *a, redisReply **ret,
+                    struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_redis_disconnect(struct drift_store *s);
+
+/* ---- replies ---- */
+/* Error reply -> code and action (see store.h); disconnects when another try should look for the server anew. */
+int drift_reply_error(struct drift_store *s, const redisReply *r, const char *command,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
+/* A well-formed reply of the wrong shape: DRIFT_E_CORRUPT, and the connection is given up. */
+int drift_reply_odd(struct drift_store *s, const char *command, struct drift_err *err) DRIFT_MUST_CHECK;
+bool drift_reply_is_text(const redisReply *r);
+bool drift_reply_i64(const redisReply *r, int64_t *ret); /* integer, or a string that is one */
+/* Elements from..end as field, value, field, value ...; `seen` is left out.  False: not that shape. */
+bool drift_reply_pairs(const redisReply *r, size_t from, struct drift_pairs *ret);
+
+/* ---- keys; "" parts are allowed, overlong ones give DRIFT_E_RANGE ---- */
+int drift_key_slot(const struct drift_store *s, struct drift_slot_id id, struct drift_buf *b,
+                   struct drift_err *err) DRIFT_MUST_CHECK;
+/* suffix: "", ":v" or ":out" */
+int drift_key_chain(const struct drift_store *s, struct drift_chain_id id, const char *suffix, struct drift_buf *b,
+                    struct drift_err *err) DRIFT_MUST_CHECK;
+/* id NULL: the hash */
+int drift_key_baseline(const char *model, const char *id, struct drift_buf *b, struct drift_err *err) DRIFT_MUST_CHECK;
+
+#endif

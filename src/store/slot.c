@@ -1,0 +1,214 @@
+/* src/store/slot.c    Partition slots: acquire, flush, check for the owner, read and force for the judge. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driftd/internal/store/redis.h"
+
+static int begin(const struct drift_store *s, struct drift_slot_id id, struct drift_buf *key, struct drift_args *a,
+                 struct drift_err *err)
+{
+    drift_args_script(a);
+    int rc = drift_key_slot(s, id, key, err);
+    if (!rc)
+        drift_args_add(a, key->data, key->len);
+    return rc;
+}
+
+static void end(struct drift_buf *key, struct drift_args *a)
+{
+    drift_args_release(a);
+    drift_buf_release(key);
+}
+
+int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const char *new_head, const char *owner,
+                        struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a;
+    redisReply *r = NULL;
+    *ret_fields = (struct drift_pairs){0};
+    int rc = begin(s, id, &key, &a, err);
+    if (!rc) {
+        drift_args_text(&a, new_head);
+        drift_args_text(&a, owner);
+        rc = drift_script_call(s, DRIFT_SCRIPT_ACQUIRE, &a, &r, err);
+    }
+    if (!rc && (!drift_reply_i64(r->element[1], ret_now_ms) || !drift_reply_pairs(r, 2, ret_fields)))
+        rc = drift_reply_odd(s, "ACQUIRE", err);
+    freeReplyObject(r);
+    end(&key, &a);
+    return rc;
+}
+
+/* Fields that only the scripts write: a flush that carried one would undo what they promise. */
+static bool is_reserved(const char *name)
+{
+    static const char *const names[] = {"head", "fmt", "adv", "seen", "owner", "acquired"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static int validate(const struct drift_flush *f, struct drift_err *err)
+{
+    if (f->advance && (f->n_sets || f->n_dels))
+        return drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "an advance travels alone, not with %zu fields",
+                          f->n_sets + f->n_dels);
+    for (size_t i = 0; i < f->n_sets; i++)
+        if (is_reserved(f->sets[i].name))
+            return drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "a flush must not set %s", f->sets[i].name);
+    for (size_t i = 0; i < f->n_dels; i++)
+        if (is_reserved(f->dels[i]))
+            return drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "a flush must not delete %s", f->dels[i]);
+    return 0;
+}
+
+int drift_store_flush(struct drift_store *s, struct drift_slot_id id, const struct drift_flush *f,
+                      enum drift_reply *ret, int64_t *ret_now_ms, struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a;
+    int rc = begin(s, id, &key, &a, err);
+    if (!rc)
+        rc = validate(f, err);
+    if (!rc) {
+        drift_args_text(&a, f->prev);
+        drift_args_text(&a, f->new_head);
+        drift_args_int(&a, f->settle_ms);
+        if (f->advance)
+            drift_args_int(&a, f->advance_to_ms);
+        else
+            drift_args_text(&a, "");
+        drift_args_int(&a, (int64_t)f->n_sets);
+        drift_args_int(&a, (int64_t)f->n_dels);
+        drift_args_pairs(&a, f->sets, f->n_sets);
+        drift_args_names(&a, f->dels, f->n_dels);
+        rc = drift_script_cas(s, DRIFT_SCRIPT_FLUSH, &a, ret, ret_now_ms, err);
+    }
+    end(&key, &a);
+    return rc;
+}
+
+int drift_store_check(struct drift_store *s, struct drift_slot_id id, const char *prev, enum drift_reply *ret,
+                      struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a = {0};
+    redisReply *r = NULL;
+    int rc = drift_key_slot(s, id, &key, err);
+    if (!rc) {
+        drift_args_text(&a, "HGET");
+        drift_args_add(&a, key.data, key.len);
+        drift_args_text(&a, "head");
+        rc = drift_redis_call(s, &a, &r, err);
+    }
+    if (!rc && r->type == REDIS_REPLY_STRING)
+        *ret = strcmp(r->str, prev) == 0 ? DRIFT_REPLY_OK : DRIFT_REPLY_STALE;
+    else if (!rc && r->type == REDIS_REPLY_NIL)
+        *ret = DRIFT_REPLY_STALE;
+    else if (!rc)
+        rc = drift_reply_odd(s, "HGET", err);
+    freeReplyObject(r);
+    end(&key, &a);
+    return rc;
+}
+
+int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char *new_head, int64_t to_ms,
+                      int64_t settle_ms, enum drift_reply *ret, int64_t *ret_now_ms, struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a;
+    int rc = begin(s, id, &key, &a, err);
+    if (!rc) {
+        drift_args_text(&a, new_head);
+        drift_args_int(&a, to_ms);
+        drift_args_int(&a, settle_ms);
+        rc = drift_script_cas(s, DRIFT_SCRIPT_FORCE, &a, ret, ret_now_ms, err);
+    }
+    end(&key, &a);
+    return rc;
+}
+
+/* "" leaves *ret as it is */
+static bool optional_i64(const redisReply *r, int64_t *ret)
+{
+    return drift_reply_is_text(r) && (r->len == 0 || drift_i64_parse(r->str, r->len, ret));
+}
+
+/* from:to:ms */
+static bool parse_adv(const redisReply *r, struct drift_slot_view *v)
+{
+    if (!drift_reply_is_text(r))
+        return false;
+    if (!r->len)
+        return true;
+    const char *one = memchr(r->str, ':', r->len);
+    const char *two = one ? memchr(one + 1, ':', r->len - (size_t)(one + 1 - r->str)) : NULL;
+    v->has_adv = true;
+    return two && drift_i64_parse(r->str, (size_t)(one - r->str), &v->adv_from_ms) &&
+           drift_i64_parse(one + 1, (size_t)(two - one - 1), &v->adv_to_ms) &&
+           drift_i64_parse(two + 1, r->len - (size_t)(two + 1 - r->str), &v->adv_at_ms);
+}
+
+static bool parse_offset(const redisReply *r, struct drift_slot_view *v)
+{
+    int64_t offset;
+    if (!drift_reply_is_text(r) || r->len >= sizeof v->offset)
+        return false;
+    memcpy(v->offset, r->str, r->len);
+    return r->len == 0 || (drift_i64_parse(r->str, r->len, &offset) && offset >= 0);
+}
+
+/* {OK, now, exists, wm, adv, offset, gone, lowest blob, field, blob, ...}; NULL: fine, else what is not. */
+static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
+{
+    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, BLOBS };
+    if (r->elements < BLOBS || !drift_reply_i64(r->element[NOW], &v->now_ms) ||
+        !drift_reply_is_text(r->element[EXISTS]) || !optional_i64(r->element[LOWEST], &v->lowest_blob_ms) ||
+        !drift_reply_pairs(r, BLOBS, &v->blobs))
+        return "reply";
+    v->exists = r->element[EXISTS]->len > 0;
+    return !optional_i64(r->element[WM], &v->wm_ms)       ? "wm"
+           : !parse_adv(r->element[ADV], v)               ? "adv"
+           : !parse_offset(r->element[OFFSET], v)         ? "offset"
+           : !optional_i64(r->element[GONE], &v->gone_ms) ? "gone"
+                                                          : NULL;
+}
+
+int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char *chain_key, int64_t from_ms,
+                     const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret, struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a;
+    redisReply *r = NULL;
+    *ret = (struct drift_slot_view){.wm_ms = INT64_MIN, .gone_ms = INT64_MIN, .lowest_blob_ms = INT64_MAX};
+    int rc = begin(s, id, &key, &a, err);
+    if (!rc) {
+        drift_args_text(&a, chain_key);
+        drift_args_int(&a, from_ms);
+        for (size_t i = 0; i < n_start; i++)
+            drift_args_int(&a, start_ms[i]);
+        rc = drift_script_call(s, DRIFT_SCRIPT_READ, &a, &r, err);
+    }
+    if (!rc) {
+        const char *bad = parse_view(r, ret);
+        if (bad && !strcmp(bad, "reply"))
+            rc = drift_reply_odd(s, "READ", err);
+        else if (bad)
+            rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "field %s of %s in redis is not what driftd writes", bad,
+                            key.data);
+        if (rc)
+            drift_slot_view_release(ret);
+    }
+    freeReplyObject(r);
+    end(&key, &a);
+    return rc;
+}
+
+void drift_slot_view_release(struct drift_slot_view *v)
+{
+    drift_pairs_release(&v->blobs);
+}
