@@ -1,0 +1,92 @@
+/* Plans: which entry a window has, when it is closed, and that this never goes back. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driftd/internal/plan.h"
+#include "support.h"
+
+static void add(struct drift_plan *p, uint32_t seq, int64_t from, int64_t window, int64_t lateness, int partitions)
+{
+    struct drift_plan_topic topic = {(char *)(uintptr_t)"t", partitions};
+    struct drift_plan_entry e = {.seq = seq, .from_ms = from, .baseline_id = (char *)(uintptr_t)"b", .baseline_digest = (char *)(uintptr_t)"d",
+                                 .config_hash = (char *)(uintptr_t)"c", .window_ms = window, .lateness_ms = lateness, .n_topics = 1, .topics = &topic};
+    struct drift_err err;
+    char *json = drift_plan_entry_json(&e);
+    ck_assert_msg(drift_plan_add(p, seq, json, strlen(json), &err) == 0, "%s", err.text);
+    free(json);
+}
+
+START_TEST(entries)
+{
+    struct drift_plan p = {0};
+    add(&p, 1, 6000, 2000, 0, 3);
+    add(&p, 0, INT64_MIN, 1000, 4000, 2); /* read in any order */
+    ck_assert_uint_eq(p.n, 2);
+    ck_assert_uint_eq(drift_plan_at(&p, -5)->seq, 0);
+    ck_assert_uint_eq(drift_plan_at(&p, 5999)->seq, 0);
+    ck_assert_uint_eq(drift_plan_at(&p, 6000)->seq, 1);
+    ck_assert_int_eq(drift_plan_window_start(&p, 5999), 5000);
+    ck_assert_int_eq(drift_plan_window_start(&p, 7999), 6000);
+    ck_assert_int_eq(drift_plan_window_start(&p, -1), -1000);
+    ck_assert_int_eq(drift_plan_close_ms(&p, 5000), 10000);
+    ck_assert_int_eq(drift_plan_close_ms(&p, 6000), 10000); /* the older entry's lateness still holds it open */
+    ck_assert_int_eq(drift_plan_close_ms(&p, 8000), 10000);
+    ck_assert_int_eq(drift_plan_close_ms(&p, 10000), 12000);
+    ck_assert(drift_plan_has_partition(&p.entry[0], "t", 1) && !drift_plan_has_partition(&p.entry[0], "t", 2) && !drift_plan_has_partition(&p.entry[0], "u", 0));
+    ck_assert_int_eq(drift_plan_boundary(&p, 10001, 2000), 12000);
+    ck_assert_int_eq(drift_plan_boundary(&p, 10001, 3000), 12000); /* a boundary of both lengths */
+    ck_assert_int_eq(drift_plan_boundary(&p, 0, 2000), 8000);      /* never at or before the last entry */
+    drift_plan_release(&p);
+}
+END_TEST
+
+START_TEST(closing_never_falls)
+{
+    struct drift_rng r = drift_rng_new(1);
+    for (int round = 0; round < 2000; round++) {
+        struct drift_plan p = {0};
+        int64_t window = 1000 * (1 + (int64_t)drift_rng_below(&r, 5)), at;
+        add(&p, 0, INT64_MIN, window, (int64_t)drift_rng_below(&r, 20000), 1);
+        for (uint32_t i = 1; i < 4; i++) {
+            int64_t next = 1000 * (1 + (int64_t)drift_rng_below(&r, 5));
+            at = drift_plan_boundary(&p, (int64_t)(i * 20000 + drift_rng_below(&r, 10000)), next);
+            add(&p, i, at, next, (int64_t)drift_rng_below(&r, 20000), 1);
+        }
+        int64_t last = INT64_MIN;
+        for (int64_t start = drift_plan_window_start(&p, 0); start < 200000;) {
+            int64_t close = drift_plan_close_ms(&p, start), end = drift_plan_window_end(&p, start);
+            ck_assert_msg(close >= last && close >= end, "round %d window %" PRId64, round, start);
+            ck_assert_int_eq(drift_plan_window_start(&p, end - 1), start); /* windows tile the time line */
+            last = close;
+            start = end;
+        }
+        drift_plan_release(&p);
+    }
+}
+END_TEST
+
+START_TEST(hostile)
+{
+    static const char *const bad[] = {"", "{}", "[]", "null", "{\"v\":1}", "{\"v\":2}",
+                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":0,\"lateness_ms\":0,\"topics\":{}}",
+                                      "{\"v\":1,\"from\":\"0\",\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{}}",
+                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{\"t\":-1}}"};
+    struct drift_plan p = {0};
+    struct drift_err err;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(drift_plan_add(&p, 0, bad[i], strlen(bad[i]), &err) != 0, "%s", bad[i]);
+    ck_assert_uint_eq(p.n, 0);
+    ck_assert_int_eq(drift_plan_add(&p, 0, "{\"v\":2}", 7, &err), DRIFT_E_VERSION);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("plan");
+    drift_test_add(s, "entries", entries, 10);
+    drift_test_add(s, "closing_never_falls", closing_never_falls, 30);
+    drift_test_add(s, "hostile", hostile, 10);
+    return drift_test_run(s);
+}
