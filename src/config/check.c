@@ -430,7 +430,7 @@ static void check_windows(struct drift_fill *f, const struct drift_node *node, s
     int64_t label = windows_needed(m->label_window_ms, m->label_lateness_ms);
     int64_t needed = input > label ? input : label;
     if (needed > NEEDED_MAX) {
-        const char *key = input > label ? "window" : "label_window";
+        const char *key = input >= label ? "window" : "label_window";
         drift_fill_error(f, drift_fill_at(drift_fill_at(node, key), "lateness"), path, key,
                          "lateness holds %lld windows open, at most 10000: make `size` larger", (long long)needed);
         return;

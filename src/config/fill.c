@@ -272,10 +272,12 @@ static bool fill_text(struct drift_fill *f, const struct drift_schema_row *row, 
         text = c->name;
     }
     const char *wrong = row->format && *text ? row->format(text) : NULL;
-    if (wrong) {
+    if (wrong && row->unquoted)
+        drift_fill_error(f, node, path, NULL, "%s", wrong);
+    else if (wrong)
         drift_fill_error(f, node, path, NULL, "%s, not `%.*s`", wrong, QUOTE_MAX, text);
+    if (wrong)
         return false;
-    }
     put_text(f, row, base, row->file ? drift_fill_file(f, text) : text);
     return true;
 }

@@ -133,7 +133,7 @@ static const struct drift_schema_row redis[] = {
 
 static const struct drift_schema_row registry[] = {
     {.key = "url", .type = DRIFT_T_TEXT, AT(drift_config, registry_url), .required = true, .max = 2048,
-     .format = drift_format_url, .pattern = URL_PATTERN, .help = "schema registry with Confluent's REST API; may have a path"},
+     .format = drift_format_url, .unquoted = true, .pattern = URL_PATTERN, .help = "schema registry with Confluent's REST API; may have a path"},
     {.key = "username", .type = DRIFT_T_TEXT, AT(drift_config, registry_username), .help = "for HTTP basic authentication"},
     {.key = "password", .type = DRIFT_T_SECRET, AT(drift_config, registry_password), .help = "its password"},
     {.key = NULL}};
@@ -158,7 +158,7 @@ static const struct drift_schema_row state[] = {
     {.key = "judge_patience", .type = DRIFT_T_DURATION, AT(drift_config, state.judge_patience_ms), .fallback = "3s",
      .max = 10 * MINUTE, .help = "another instance judges a window that its judge left lying for so long"},
     {.key = "max_action_age", .type = DRIFT_T_DURATION, AT(drift_config, state.max_action_age_ms), .fallback = "1h",
-     .min = SECOND, .max = 31 * DAY, .help = "actions about windows that ended longer ago are summarised, not sent"},
+     .min = SECOND, .max = 3650 * DAY, .help = "actions about windows that ended longer ago are summarised, not sent"},
     {.key = "keep_verdicts", .type = DRIFT_T_INT, AT(drift_config, state.keep_verdicts), .fallback = "1000", .min = 1,
      .max = 100000, .help = "verdicts kept per model, inputs and labels each"},
     {.key = NULL}};
@@ -186,7 +186,7 @@ static const struct drift_schema_row secret = {.key = "", .type = DRIFT_T_SECRET
 static const struct drift_schema_row endpoint_keys[] = {
     {.key = "type", .type = DRIFT_T_CHOICE, AT(drift_endpoint, type), .choices = endpoint_types, .fallback = "webhook",
      .help = "kind of receiver"},
-    {.key = "url", .type = DRIFT_T_TEXT, AT(drift_endpoint, url), .required = true, .max = 2048, .format = drift_format_url,
+    {.key = "url", .type = DRIFT_T_TEXT, AT(drift_endpoint, url), .required = true, .max = 2048, .format = drift_format_url, .unquoted = true,
      .pattern = URL_PATTERN, .help = "where to POST; https, or http to a loopback or (with `allow_private`) private address"},
     {.key = "secret", .type = DRIFT_T_LIST, MANY(drift_endpoint, secrets, n_secrets), .elem = &secret, .single = true,
      .help = "key of the signature: `whsec_` and base64, or any text of at least 24 bytes"},
@@ -219,7 +219,7 @@ static const struct drift_schema_row step = {.key = "", .type = DRIFT_T_MAP, .su
 static const struct drift_schema_row playbook_keys[] = {
     {.key = "what_to_do", .type = DRIFT_T_TEXT, AT(drift_playbook, what_to_do), .max = 4096,
      .help = "plain words for whoever receives it"},
-    {.key = "runbook_url", .type = DRIFT_T_TEXT, AT(drift_playbook, runbook_url), .max = 2048, .format = drift_format_url,
+    {.key = "runbook_url", .type = DRIFT_T_TEXT, AT(drift_playbook, runbook_url), .max = 2048, .format = drift_format_url, .unquoted = true,
      .pattern = URL_PATTERN, .help = "link that travels with every action"},
     {.key = "steps", .type = DRIFT_T_LIST, MANY(drift_playbook, steps, n_steps), .elem = &step, .max_items = 32,
      .required = true, .help = "what is done, in this order"},

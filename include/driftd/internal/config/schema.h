@@ -55,6 +55,7 @@ struct drift_schema_row {
     enum drift_schema_ref ref;
     bool required;
     bool empty_ok;         /* TEXT: may be "" */
+    bool unquoted;         /* TEXT: may hold a password, so messages do not quote it */
     bool file;             /* TEXT: a file; a relative one is relative to the configuration */
     const char *fallback;  /* default, as it would be written; NULL: none */
     const char *fallback_words; /* the default in words, when other keys decide */
