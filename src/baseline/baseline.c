@@ -47,7 +47,7 @@ bool drift_baseline_id_valid(const char *id)
     for (size_t i = 0; i < n; i++)
         if (!isalnum((unsigned char)id[i]) && !strchr("._-", id[i]))
             return false;
-    return n >= 1 && n <= 128;
+    return n >= 1 && n <= 128 && strcmp(id, "active") && strcmp(id, "seen");
 }
 
 /* ---- saving ---- */

@@ -299,6 +299,7 @@ START_TEST(ids)
     longest[129] = 0;
     ck_assert(!drift_baseline_id_valid(longest));
     ck_assert(!drift_baseline_id_valid(""));
+    ck_assert(!drift_baseline_id_valid("active"));
     ck_assert(!drift_baseline_id_valid("a b"));
     ck_assert(!drift_baseline_id_valid("a:b"));
     ck_assert(!drift_baseline_id_valid("\xc3\xa9"));

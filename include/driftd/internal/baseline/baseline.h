@@ -44,7 +44,7 @@ enum {
 };
 
 void drift_baseline_free(struct drift_baseline *b); /* NULL is fine */
-bool drift_baseline_id_valid(const char *id);       /* [A-Za-z0-9._-]{1,128} */
+bool drift_baseline_id_valid(const char *id);       /* [A-Za-z0-9._-]{1,128}, and not a word the store uses */
 /* Serialise; sets b->digest.  DRIFT_E_FULL when out's maximum is reached. */
 int drift_baseline_save(struct drift_baseline *b, struct drift_buf *out, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Memory that the counts of one window can take. */
