@@ -34,8 +34,9 @@ struct attempt {
     struct drift_chain_id id;
     const struct drift_baseline *baseline;
     int64_t from_ms, margin_ms;
-    int64_t holds_ms; /* out */
-    bool started;     /* out: the chain has a plan */
+    int64_t judged_until_ms; /* INT64_MIN: nothing judged */
+    int64_t holds_ms;        /* out */
+    bool started;            /* out: the chain has a plan */
 };
 
 static int add_entry(struct attempt *a, const struct drift_plan *plan, const char *head, int64_t now_ms,
@@ -46,6 +47,8 @@ static int add_entry(struct attempt *a, const struct drift_plan *plan, const cha
     char fresh[DRIFT_HEAD];
     if (a->from_ms > earliest)
         earliest = a->from_ms;
+    if (a->judged_until_ms > earliest) /* a replay can be ahead of the clock */
+        earliest = a->judged_until_ms;
     if (last->from_ms != INT64_MIN && earliest <= last->from_ms)
         earliest = last->from_ms + 1;
     struct drift_plan_entry e = *last; /* shares everything with it but the baseline */
@@ -84,6 +87,9 @@ static int promote_chain(struct attempt *a, struct drift_err *err)
         if (rc)
             return rc;
         const struct drift_pair *head = drift_pairs_find(&fields, "head");
+        const struct drift_pair *judged = drift_pairs_find(&fields, "judged_until");
+        if (!judged || !drift_i64_parse(judged->value, judged->len, &a->judged_until_ms))
+            a->judged_until_ms = INT64_MIN;
         rc = head ? drift_judge_plan(&fields, &plan, err) : 0;
         a->started = head && plan.n;
         if (!rc && a->started && !holds_already(a, &plan))
@@ -92,9 +98,6 @@ static int promote_chain(struct attempt *a, struct drift_err *err)
         drift_pairs_release(&fields);
         if (rc || reply == DRIFT_REPLY_OK || reply == DRIFT_REPLY_DUP)
             return rc;
-        if (reply ==
-            DRIFT_REPLY_JUDGED) /* the judge is ahead of the clock (--until-end): only later windows are free */
-            a->from_ms = a->holds_ms + 1;
     }
     return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "model %s, %s windows: others kept writing the plan, try again",
                       a->id.model, drift_chain_name(a->id.kind));
