@@ -97,6 +97,7 @@ started $!
 # What the configuration names: its topics, or the scenario's.
 topics=$(awk '
     /^[A-Za-z_]+:/ { section = $1 }
+    /^ *#/ { next }
     section == "streams:" && match($0, /topics?: *(\[[^]]*\]|[^],} #]+)/) {
         names = substr($0, RSTART, RLENGTH)
         sub(/topics?: */, "", names)

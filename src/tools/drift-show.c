@@ -64,7 +64,7 @@ static struct sent sent_of(const json_t *line, const json_t *data)
 {
     const char *start = text_at(data, "window", "start"), *step = text_at(data, "step", NULL);
     bool shadow = !strcmp(text_at(data, "mode", NULL), "shadow");
-    return (struct sent){.window = drift_xstrdup(strlen(start) >= 19 ? start + 11 : start),
+    return (struct sent){.window = strlen(start) >= 19 ? drift_xstrndup(start + 11, 8) : drift_xstrdup(start),
                          .transition = drift_xstrdup(text_at(data, "transition", NULL)),
                          .severity = drift_xstrdup(text_at(data, "severity", NULL)),
                          .step = drift_xasprintf("%s%s", step, shadow ? " (shadow)" : ""),
