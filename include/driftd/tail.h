@@ -10,7 +10,7 @@
  * fraction in logarithms (Abramowitz, Stegun, Handbook of Mathematical Functions, 6.5.31), since GSL underflows there;
  * the two forms of the Kolmogorov law are those of Feller, On the Kolmogorov-Smirnov limit theorems, 1948.
  * The _log10 forms stay finite where the area itself is below the smallest double.
- * Relative accuracy: 1e-10 or better, 1e-8 for degrees of freedom and lambda beyond 1e4.
+ * Relative accuracy: 1e-9, checked up to 2e4 degrees of freedom and lambda 1e4, down to areas of 1e-290.
  * Cost: about 0.2 us each, the non-central law sqrt(lambda) times that.  Threads: pure. */
 #ifndef DRIFTD_TAIL_H
 #define DRIFTD_TAIL_H

@@ -7,12 +7,25 @@
 #include "driftd/tail.h"
 #include "sum.h"
 
+/* (1 + d) ln(1 + d) - d, d >= -1.  G's terms O ln(O/E) are large and cancel; with - (O - E) in each, whose sum is 0,
+ * they do not. */
+static double likelihood_gap(double d)
+{
+    if (d <= -1)
+        return 1;
+    if (fabs(d) > 0.1)
+        return (1 + d) * log1p(d) - d;
+    double power = d * d, sum = 0;
+    for (int k = 2; k <= 17; k++, power *= -d)
+        sum += power / (k * (k - 1));
+    return sum;
+}
+
 static void cell_add(struct drift_chi2 *t, double observed, double expected)
 {
     double gap = observed - expected;
     t->pearson += gap * gap / expected;
-    if (observed > 0)
-        t->g += 2 * observed * log(observed / expected);
+    t->g += 2 * expected * likelihood_gap(gap / expected);
     t->n_expected_below_5 += expected < 5;
     t->min_expected = fmin(t->min_expected, expected);
 }
@@ -34,7 +47,6 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
     t.dof = (double)t.cells - 1;
     if (t.cells == 1)
         t.pearson = t.g = 0; /* rounding may leave something */
-    t.g = fmax(t.g, 0);
     t.pearson_p = drift_tail_chi2(t.pearson, t.dof);
     t.pearson_log10_p = drift_tail_chi2_log10(t.pearson, t.dof);
     t.g_p = drift_tail_chi2(t.g, t.dof);

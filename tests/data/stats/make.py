@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""Reference values for the statistics, computed with scipy and mpmath and none of driftd's code.
+
+    python3 make.py > expected.json
+
+Needs python3-numpy, -scipy, -mpmath.  Fixed seeds: the same versions give the same bytes.  Keys are those of
+tests/unit/stats/values.h; `null` = not defined.
+"""
+import json
+import math
+
+import mpmath as mp
+import numpy as np
+import scipy
+import scipy.special as sp
+import scipy.stats as st
+from scipy.spatial.distance import jensenshannon
+
+mp.mp.dps = 40
+rng = np.random.default_rng(20260101)
+
+
+def log10_chi2(x, k):
+    if x <= 0:
+        return 0.0
+    if k <= 0:
+        return None
+    return float(mp.log10(mp.gammainc(mp.mpf(k) / 2, mp.mpf(x) / 2, mp.inf, regularized=True)))
+
+
+def log10_normal2(z):
+    return float((math.log(2) + sp.log_ndtr(-abs(z))) / math.log(10))
+
+
+def kolmogorov(t):
+    if t <= 0:
+        return mp.mpf(1)
+    if t < 0.3:
+        s = mp.nsum(lambda j: mp.exp(-(2 * j - 1) ** 2 * mp.pi ** 2 / (8 * mp.mpf(t) ** 2)), [1, 30])
+        return mp.sqrt(2 * mp.pi) / t * s * -1 + 1
+    return 2 * mp.fsum((-1) ** (j - 1) * mp.exp(-2 * j * j * mp.mpf(t) ** 2) for j in range(1, 60))
+
+
+def ncx2_sf(x, k, lam):
+    """Poisson mixture in 40 digits."""
+    mu, total, j = mp.mpf(lam) / 2, mp.mpf(0), 0
+    stop = int(lam / 2 + 40 * math.sqrt(lam / 2 + 1) + x + 200)
+    q = mp.gammainc(mp.mpf(k) / 2, mp.mpf(x) / 2, mp.inf, regularized=True)
+    density = mp.exp(-mp.mpf(x) / 2 + mp.mpf(k) / 2 * mp.log(mp.mpf(x) / 2) - mp.loggamma(mp.mpf(k) / 2 + 1))
+    w = mp.exp(-mu)
+    for j in range(stop):
+        total += w * q
+        q += density
+        density *= mp.mpf(x) / 2 / (mp.mpf(k) / 2 + j + 1)
+        w *= mu / (j + 1)
+    return total
+
+
+# ------------------------------------------------------------------ two count vectors
+def js_distance(c1, c2):
+    """scipy's jensenshannon, in 40 digits: near equality the terms of the plain sum cancel."""
+    s, m, n = mp.mpf(0), mp.mpf(int(c1.sum())), mp.mpf(int(c2.sum()))
+    for a, b in zip(c1.tolist(), c2.tolist()):
+        p, q = a / m, b / n
+        s += (p * mp.log(2 * p / (p + q), 2) if p else 0) + (q * mp.log(2 * q / (p + q), 2) if q else 0)
+    js = float(mp.sqrt(max(s / 2, 0)))
+    plain = float(jensenshannon(c1 / c1.sum(), c2 / c2.sum(), base=2)) if len(c1) > 1 else 0.0
+    assert math.isnan(plain) or abs(js - plain) < 1e-7
+    return js
+
+
+def psi_rules(c1, c2):
+    k, m, n = len(c1), c1.sum(), c2.sum()
+    p, q = c1 / m, c2 / n
+    used = (c1 > 0) | (c2 > 0)
+    both = (c1 > 0) & (c2 > 0)
+
+    def f(a, b):
+        return math.fsum((b - a) * np.log(b / a))
+
+    b = used.sum()
+    return {
+        "add_half": f((c1[used] + .5) / (m + .5 * b), (c2[used] + .5) / (n + .5 * b)),
+        "none": f(p[both], q[both]) if (used == both).all() else None,
+        "drop_zero_bins": f(p[both], q[both]),
+        "eps1e-4_zero": f(np.where(p == 0, 1e-4, p), np.where(q == 0, 1e-4, q)),
+        "eps1e-4_clip": f(np.maximum(p, 1e-4), np.maximum(q, 1e-4)),
+        "eps1e-6_zero": f(np.where(p == 0, 1e-6, p), np.where(q == 0, 1e-6, q)),
+        "eps1e-4_add_renorm": f((p + 1e-4) / (1 + k * 1e-4), (q + 1e-4) / (1 + k * 1e-4)),
+        "laplace1": f((c1 + 1) / (m + k), (c2 + 1) / (n + k)),
+        "jeffreys0.5": f((c1 + .5) / (m + .5 * k), (c2 + .5) / (n + .5 * k)),
+    }
+
+
+def g_statistic(t):
+    """scipy's log-likelihood form, in 40 digits: its terms cancel."""
+    total = mp.mpf(int(t.sum()))
+    g = float(2 * mp.fsum(mp.mpf(int(o)) * mp.log(mp.mpf(int(o)) * total / (int(r) * mp.mpf(int(c))))
+                          for row, r in zip(t, t.sum(1)) for o, c in zip(row, t.sum(0)) if o))
+    plain = st.chi2_contingency(t, correction=False, lambda_="log-likelihood")[0]
+    assert abs(g - plain) <= 1e-6 * (1 + g), (g, plain)
+    return g
+
+
+def homogeneity(c1, c2):
+    t = np.array([c1, c2], float)
+    t = t[:, t.sum(0) > 0]
+    k = t.shape[1]
+    if k < 2:
+        return {"k_nonempty": k, "dof": 0, "chi2": 0.0, "chi2_p": 1.0, "g": 0.0, "g_p": 1.0, "cramers_v": 0.0}
+    x, p, dof, ex = st.chi2_contingency(t, correction=False)
+    g = g_statistic(t)
+    return {"k_nonempty": k, "dof": int(dof), "min_expected": float(ex.min()),
+            "n_expected_below_5": int((ex < 5).sum()),
+            "chi2": float(x), "chi2_p": float(p), "chi2_log10_p": log10_chi2(x, dof),
+            "g": g, "g_p": float(st.chi2.sf(g, dof)), "g_log10_p": log10_chi2(g, dof),
+            "cramers_v": math.sqrt(x / t.sum())}
+
+
+def pool(c1, c2):
+    """Cells below an expected count of 5 in the smaller row into one; the smallest other joins it when needed."""
+    m, n = c1.sum(), c2.sum()
+    share = min(m, n) / (m + n)
+    cells = [(a, b) for a, b in zip(c1, c2) if a + b]
+    keep = [c for c in cells if sum(c) * share >= 5]
+    rare = [c for c in cells if sum(c) * share < 5]
+    if rare and keep and sum(map(sum, rare)) * share < 5:
+        i = min(range(len(keep)), key=lambda j: sum(keep[j]))
+        rare.append(keep.pop(i))
+    out = keep + ([tuple(map(sum, zip(*rare)))] if rare else [])
+    return np.array([c[0] for c in out]), np.array([c[1] for c in out])
+
+
+def bracket(c1, c2):
+    F, G = np.cumsum(c1) / c1.sum(), np.cumsum(c2) / c2.sum()
+    F0, G0, w, v = np.r_[0, F[:-1]], np.r_[0, G[:-1]], c1 / c1.sum(), c2 / c2.sum()
+
+    def pos(a):
+        return np.maximum(a, 0)
+    hi = np.maximum(np.minimum(pos(G - F) + w, pos(G0 - F0) + v), np.minimum(pos(F - G) + v, pos(F0 - G0) + w)).max()
+    return float(np.abs(F - G).max()), float(min(hi, 1))
+
+
+def counts_case(name, c1, c2):
+    c1, c2 = np.asarray(c1, np.int64), np.asarray(c2, np.int64)
+    f1, f2 = c1.astype(float), c2.astype(float)
+    m, n, k = f1.sum(), f2.sum(), len(c1)
+    ne = m * n / (m + n)
+    bins = int(((c1 > 0) | (c2 > 0)).sum())
+    psi = psi_rules(f1, f2)
+    lo, hi = bracket(f1, f2)
+    x = ne * psi["add_half"]
+    l1, l2 = (f1 + 1) / (m + k), (f2 + 1) / (n + k)
+    a, b = pool(c1, c2)
+    grid_t = math.sqrt(ne) * lo + .5826 / math.sqrt(bins)
+    out = {"psi": psi, "js_distance_base2": js_distance(c1, c2),
+           "hellinger": math.sqrt(.5 * math.fsum((np.sqrt(c1 / m) - np.sqrt(c2 / n)) ** 2)),
+           "total_variation": .5 * math.fsum(np.abs(c1 / m - c2 / n)),
+           "kl_base_cur_laplace1_nats": math.fsum(l1 * np.log(l1 / l2)),
+           **homogeneity(c1, c2), "pooled": homogeneity(a, b), "pooled_cells": len(a),
+           "ks_low": lo, "ks_high": hi, "ks_p_grid": float(kolmogorov(grid_t)),
+           "psi_noise": (bins - 1) * (1 / n + 1 / m),
+           "psi_p": float(st.chi2.sf(x, bins - 1)) if bins > 1 else 1.0}
+    if bins > 1 and ne < 2e4:
+        out["psi_p_tolerance_.01"] = float(ncx2_sf(x, bins - 1, ne * .01)) if x > 0 else 1.0
+        r = math.sqrt(.01) + math.sqrt(st.chi2.ppf(.95, bins - 1) / m)
+        out["psi_tolerance_.01"] = r * r
+    return {"id": name, "kind": "counts", "p": c1.tolist(), "q": c2.tolist(), "expected": out}
+
+
+def counts_cases():
+    yield counts_case("even", [1000] * 10, [120, 90, 100, 80, 110, 95, 105, 130, 85, 85])
+    yield counts_case("one_cell", [50], [40])
+    yield counts_case("one_value_each", [1, 0], [0, 1])
+    yield counts_case("one_of_two", [1, 1], [0, 1])
+    yield counts_case("disjoint", [30, 20, 0, 0], [0, 0, 10, 15])
+    yield counts_case("both_empty", [10, 0, 20, 0], [12, 0, 15, 3])
+    yield counts_case("only_one_used", [0, 9, 0], [0, 4, 0])
+    yield counts_case("equal", [10, 20, 30], [10, 20, 30])
+    yield counts_case("equal_shares", [10, 20, 30], [1000, 2000, 3000])
+    yield counts_case("large", [10**9, 2 * 10**9, 3 * 10**9], [10**9 + 10**5, 2 * 10**9, 3 * 10**9])
+    for k, m, n in ((2, 100, 100), (3, 50, 9), (10, 20000, 1000), (10, 336000, 200), (20, 5000, 5000), (66, 12596, 470),
+                    (102, 20000, 1000), (102, 300, 30), (500, 3000, 2000), (1000, 10**6, 10**5)):
+        w = rng.dirichlet(np.full(k, .7))
+        for shift in (0, .05, .5):
+            v = w * np.exp(rng.normal(0, 1, k) * shift) if shift else w
+            yield counts_case(f"k{k}_m{m}_n{n}_shift{shift}", rng.multinomial(m, w), rng.multinomial(n, v / v.sum()))
+
+
+# ------------------------------------------------------------------ samples
+def samples_case(name, x, y):
+    x, y = np.sort(x), np.sort(y)
+    m, n = len(x), len(y)
+    a = st.ks_2samp(x, y, method="asymp")
+    g = math.gcd(m, n)
+    s = math.sqrt(m * n / (m + n))
+    d = float(a.statistic)
+    out = {"d": d, "d_numerator_over_lcm": [int(round(d * (m // g * n))), m // g * n],
+           "d_plus": float(st.ks_2samp(x, y, alternative="greater", method="asymp").statistic),
+           "d_minus": float(st.ks_2samp(x, y, alternative="less", method="asymp").statistic),
+           "p_kolmogorov_limit": float(sp.kolmogorov(s * d)),
+           "log10_p_kolmogorov_limit": float(mp.log10(kolmogorov(s * d))),
+           "p_stephens": float(sp.kolmogorov((s + .12 + .11 / s) * d)),
+           "log10_p_stephens": float(mp.log10(kolmogorov((s + .12 + .11 / s) * d)))}
+    return {"id": name, "kind": "samples", "x": x.tolist(), "y": y.tolist(), "expected": out}
+
+
+def samples_cases():
+    yield samples_case("one_each", [1.], [2.])
+    yield samples_case("one_each_same", [1.], [1.])
+    yield samples_case("five_seven", [1., 2, 3, 4, 5], [2., 3, 3, 6, 7, 8, 9])
+    yield samples_case("all_equal", np.full(20, 7.), np.full(13, 7.))
+    yield samples_case("apart", np.arange(30.), np.arange(30.) + 100)
+    yield samples_case("poisson", rng.poisson(3, 300).astype(float), rng.poisson(3.6, 170).astype(float))
+    yield samples_case("normal_shift", rng.normal(0, 1, 400), rng.normal(.3, 1, 377))
+    yield samples_case("offset_1e15", 1e15 + np.round(rng.normal(0, 50, 200)), 1e15 + np.round(rng.normal(10, 50, 150)))
+    yield samples_case("subnormal", rng.integers(-50, 50, 100) * 5e-324, rng.integers(-40, 60, 90) * 5e-324)
+    yield samples_case("huge", rng.uniform(-1, 1, 60) * 1.7e308, rng.uniform(-.5, 1, 80) * 1.7e308)
+    yield samples_case("signed_zero", [0., -0., 1, -1], [-0., 0., 2])
+
+
+# ------------------------------------------------------------------ proportions
+def proportion_case(k1, n1, k2, n2):
+    p1, p2, pp = k1 / n1, k2 / n2, (k1 + k2) / (n1 + n2)
+    pooled = math.sqrt(pp * (1 - pp) * (1 / n1 + 1 / n2))
+    unpooled = math.sqrt(p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2)
+    w = [st.binomtest(k, n).proportion_ci(.95, method="wilson") for k, n in ((k1, n1), (k2, n2))]
+    fisher_up = hypergeom_sf(k1, n1, k2, n2)
+    fisher_down = hypergeom_sf(n1 - k1, n1, n2 - k2, n2)
+    out = {"k1": k1, "n1": n1, "k2": k2, "n2": n2, "rate1": p1, "rate2": p2, "diff": p2 - p1,
+           "wilson95_rate1": [w[0].low, w[0].high], "wilson95_rate2": [w[1].low, w[1].high],
+           "p_rise": fisher_up, "p_change": min(1.0, 2 * min(fisher_up, fisher_down))}
+    if pooled:
+        z = (p2 - p1) / pooled
+        out.update(z_pooled=z, p_pooled=float(2 * st.norm.sf(abs(z))), log10_p_pooled=log10_normal2(z))
+    if unpooled:
+        z = (p2 - p1) / unpooled
+        out.update(z_unpooled=z, p_unpooled=float(2 * st.norm.sf(abs(z))))
+    return {"id": f"{k1}/{n1}_{k2}/{n2}", "kind": "proportion", "expected": out}
+
+
+def hypergeom_sf(k1, n1, k2, n2):
+    """P(X >= k2) by summing exact fractions' terms in 40 digits."""
+    hits, total = k1 + k2, n1 + n2
+    term = mp.binomial(hits, k2) * mp.binomial(total - hits, n2 - k2) / mp.binomial(total, n2)
+    s, x = mp.mpf(0), k2
+    while x <= min(n2, hits):
+        s += term
+        term *= mp.mpf((hits - x) * (n2 - x)) / ((x + 1) * (total - hits - n2 + x + 1))
+        x += 1
+    return float(min(s, mp.mpf(1)))
+
+
+def proportion_cases():
+    for c in ((0, 10, 0, 10), (10, 10, 10, 10), (0, 1, 1, 1), (1, 1, 0, 1), (0, 1000, 1, 1), (0, 100000, 3, 500),
+              (2, 10, 3, 10), (50, 1000, 75, 1000), (50, 100000, 15, 10000), (5, 20000, 0, 1000), (4237, 9000, 3768, 8192),
+              (11743, 25192, 12833, 22544), (999, 1000, 990, 1000), (1000, 1000, 990, 1000), (7, 7, 0, 7),
+              (30000, 300000, 2100, 20000), (1, 10**8, 4, 10**6), (500, 1000, 501, 1000), (300, 1000, 100, 1000)):
+        yield proportion_case(*c)
+
+
+# ------------------------------------------------------------------ tails
+def tail_case(law, args, p):
+    log10 = float(mp.log10(p)) if p > 0 else None
+    out = {"area": float(p)}
+    if law != "noncentral":
+        out["log10"] = log10
+    return {"id": "_".join([law] + [repr(a) for a in args]), "kind": "tail", "law": law, "args": list(args),
+            "expected": out}
+
+
+def tail_cases():
+    for z in (0., .5, -1.3, 1.96, 5., 8.5, 20., 37., 38.6, 100.):
+        yield tail_case("normal2", (z,), mp.erfc(abs(mp.mpf(z)) / mp.sqrt(2)))
+    for k in (1., 2., 3., 9., 10., 65., 101., 1000., 20000.):
+        for r in (.01, .5, .9, 1., 1.1, 1.5, 2., 4., 20., 200.):
+            x = k * r
+            if r < 4 or k < 2000:
+                yield tail_case("chi2", (x, k), mp.gammainc(mp.mpf(k) / 2, mp.mpf(x) / 2, mp.inf, regularized=True))
+    for t in (.1, .2, .3, .5, .8, .9, .999, 1., 1.001, 1.128, 1.36, 1.7, 1.95, 3., 10., 18., 25., 60.):
+        yield tail_case("kolmogorov", (t,), kolmogorov(t))
+    for x, k, lam in ((20., 9., 5.), (60., 9., 10.), (150., 19., 40.), (1., 1., .01), (5., 9., 0.), (3., 9., 30.),
+                      (400., 9., 30.), (1500., 9., 100.), (2000., 101., 1000.), (1000., 101., 1000.), (30., 2., 1e-9),
+                      (10500., 9., 10000.), (9000., 9., 10000.)):
+        yield tail_case("noncentral", (x, k, lam), ncx2_sf(x, k, lam))
+
+
+# ------------------------------------------------------------------ volume
+def volume_case(base, n):
+    b = np.asarray(base, float)
+    mean = b.mean()
+    var = max(b.var(ddof=1) if len(b) > 1 else 0, mean) * (1 + 1 / len(b))
+    if var <= mean * (1 + 1e-9):
+        lo, up = st.poisson.cdf(n, mean), st.poisson.sf(n - 1, mean)
+    else:
+        r, p = mean * mean / (var - mean), mean / var
+        lo, up = st.nbinom.cdf(n, r, p), st.nbinom.sf(n - 1, r, p)
+    return {"id": f"{len(base)}_windows_{n}", "kind": "volume", "base": list(map(int, base)), "n": n,
+            "expected": {"effect": abs(math.log((n + .5) / (mean + .5))), "value": n / mean, "baseline": mean,
+                         "p_value": float(min(1, 2 * min(lo, up)))}}
+
+
+def volume_cases():
+    for base, n in (([10], 10), ([10], 0), ([10], 30), ([100, 120, 80, 95], 97), ([100, 120, 80, 95], 300),
+                    ([100, 120, 80, 95], 10), ([1000, 3000, 200, 900, 1500], 0), ([1000, 3000, 200, 900, 1500], 9000),
+                    ([5, 0, 0, 7, 1], 2), ([1, 0, 0, 0, 0], 4), ([4000] * 30, 4000), ([4000] * 30, 4300)):
+        yield volume_case(base, n)
+
+
+def main():
+    cases = [c for f in (counts_cases, samples_cases, proportion_cases, tail_cases, volume_cases) for c in f()]
+    head = {"about": "made by make.py", "numpy": np.__version__, "scipy": scipy.__version__, "mpmath": mp.__version__}
+    body = ",\n".join("  " + json.dumps(c, allow_nan=False) for c in cases)
+    print(json.dumps(head)[:-1] + ', "cases": [\n' + body + "\n]}")
+
+
+if __name__ == "__main__":
+    main()
