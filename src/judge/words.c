@@ -181,10 +181,15 @@ static void add_finding(struct drift_buf *b, const struct drift_outcome *o, cons
     }
 }
 
+static const char *severity_words(enum drift_severity s)
+{
+    return s == DRIFT_SEV_WARNING ? "at warning level" : drift_severity_name(s);
+}
+
 static void add_firing(struct drift_buf *b, const struct drift_outcome *o, const struct drift_outcome_rule *r)
 {
     drift_buf_addf(b, "%s is %s%s", subject(r->rule), r->transition == DRIFT_TRANSITION_UPDATE ? "now " : "",
-                   drift_severity_name(r->after.severity));
+                   severity_words(r->after.severity));
     if (r->transition == DRIFT_TRANSITION_UPDATE)
         drift_buf_addf(b, " (was %s)", drift_severity_name(r->before.severity));
     if (!r->result.n_findings)
@@ -274,7 +279,7 @@ void drift_words_status(const struct drift_outcome *o, struct drift_buf *b)
                 continue;
             drift_buf_adds(b, n++ ? ", " : ": ");
             add_name(b, o->rules[i].rule->name);
-            drift_buf_addf(b, " is %s", drift_severity_name(o->rules[i].after.severity));
+            drift_buf_addf(b, " is %s", severity_words(o->rules[i].after.severity));
         }
     }
     add_window(b, o->verdict);
