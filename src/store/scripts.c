@@ -91,14 +91,15 @@ static const char read[] =
     "local s = redis.call('HMGET', k, 'head', 'wm', 'adv', 'offset', 'gone:' .. chain)\n"
     "local prefix, from, lowest = 'b:' .. chain .. ':', tonumber(ARGV[2]), nil\n"
     "for _, f in ipairs(redis.call('HKEYS', k)) do\n"
-    "  local start = string.sub(f, 1, #prefix) == prefix and int(string.sub(f, #prefix + 1))\n"
+    "  local start = string.sub(f, 1, #prefix) == prefix and int(string.match(f, '^(%-?%d+):', #prefix + 1))\n"
     "  if start and start >= from and (not lowest or start < lowest) then lowest = start end\n"
     "end\n"
     "local out = {'OK', text(now), s[1] and '1' or '', s[2] or '', s[3] or '', s[4] or '', s[5] or '',\n"
     "             lowest and text(lowest) or ''}\n"
     "for i = 3, #ARGV do\n"
-    "  local blob = redis.call('HGET', k, prefix .. ARGV[i])\n"
-    "  if blob then out[#out + 1] = prefix .. ARGV[i]; out[#out + 1] = blob end\n"
+    "  local name = prefix .. ARGV[i] .. ':'\n"
+    "  local blob = redis.call('HGET', k, name)\n"
+    "  if blob then out[#out + 1] = name; out[#out + 1] = blob end\n"
     "end\n"
     "return out\n";
 

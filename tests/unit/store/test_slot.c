@@ -121,17 +121,17 @@ END_TEST
 
 START_TEST(flush_deletes)
 {
-    const char *dels[] = {"b:m:i:0", "b:m:i:absent"};
-    struct drift_pair sets[] = {PAIR("b:m:i:60000", "x"), PAIR("gone:m:i", "60000")};
+    const char *dels[] = {"b:m:i:0:", "b:m:i:absent"};
+    struct drift_pair sets[] = {PAIR("b:m:i:60000:", "x"), PAIR("gone:m:i", "60000")};
     enum drift_reply reply;
     int64_t now;
     acquire(1);
-    ck_assert_int_eq(flush(1, 2, "b:m:i:0", "blob"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(1, 2, "b:m:i:0:", "blob"), DRIFT_REPLY_OK);
     struct drift_flush f = {.prev = head(2), .new_head = head(3), .sets = sets, .n_sets = 2, .dels = dels, .n_dels = 2};
     ok(drift_store_flush(s, slot, &f, &reply, &now, &err));
     ck_assert_int_eq(reply, DRIFT_REPLY_OK);
-    ck_assert_str_eq(field(&server, KEY, "b:m:i:0"), "");
-    ck_assert_str_eq(field(&server, KEY, "b:m:i:60000"), "x");
+    ck_assert_str_eq(field(&server, KEY, "b:m:i:0:"), "");
+    ck_assert_str_eq(field(&server, KEY, "b:m:i:60000:"), "x");
     ck_assert_str_eq(field(&server, KEY, "gone:m:i"), "60000");
 }
 END_TEST
@@ -210,8 +210,8 @@ END_TEST
 START_TEST(read_view)
 {
     struct drift_slot_view v;
-    struct drift_pair sets[] = {PAIR("b:m:i:120000", "two"), PAIR("b:m:i:60000", "one"), PAIR("b:m:i:0", "zero"),
-                                PAIR("b:m:l:0", "label"),    PAIR("b:mm:i:0", "other"),  PAIR("b:m:i:junk", "x"),
+    struct drift_pair sets[] = {PAIR("b:m:i:120000:", "two"), PAIR("b:m:i:60000:", "one"), PAIR("b:m:i:0:", "zero"),
+                                PAIR("b:m:l:0:", "label"),    PAIR("b:mm:i:0:", "other"),  PAIR("b:m:i:junk", "x"),
                                 PAIR("offset", "41"),        PAIR("wm", "130000"),       PAIR("gone:m:i", "-60000")};
     const int64_t starts[] = {60000, 180000, 0};
     enum drift_reply reply;
@@ -236,8 +236,8 @@ START_TEST(read_view)
     ck_assert_int_eq(v.gone_ms, -60000);
     ck_assert_int_eq(v.lowest_blob_ms, 0);
     ck_assert_uint_eq(v.blobs.n, 2);
-    ck_assert_str_eq(text_of(&v.blobs, "b:m:i:60000"), "one");
-    ck_assert_str_eq(text_of(&v.blobs, "b:m:i:0"), "zero");
+    ck_assert_str_eq(text_of(&v.blobs, "b:m:i:60000:"), "one");
+    ck_assert_str_eq(text_of(&v.blobs, "b:m:i:0:"), "zero");
     drift_slot_view_release(&v);
 
     ok(drift_store_read(s, slot, "m:i", 1, NULL, 0, &v, &err));

@@ -69,7 +69,7 @@ struct drift_slot_id {
     int32_t partition;
 };
 /* ACQUIRE: sets a fresh head (owner is text for humans), returns every field as it is then (no `offset`: a slot that
- * nobody has flushed).  now_ms = Redis TIME.  The field `seen` is never returned, here and in MODEL_READ. */
+ * nobody has flushed).  now_ms = Redis TIME.  In doubt: again with another fresh head, never the same.  The field `seen` is never returned, here and in MODEL_READ. */
 int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const char *new_head, const char *owner,
                         struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
 struct drift_flush {
@@ -94,7 +94,8 @@ int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char
                       struct drift_err *err) DRIFT_MUST_CHECK;
 
 /* READ for the judge (writes `seen`, so that an isolated old master refuses).  chain_key is "<enc model>:i" or
- * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name. */
+ * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name,
+ * b:<chain key>:<start>:<segment> (segment "" today). */
 struct drift_slot_view {
     bool exists;           /* somebody has acquired it */
     int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
