@@ -384,7 +384,8 @@ static void next_window(struct walk *w, struct drift_queue *q, size_t i)
 /* What failed before its endpoint came back is due at once. */
 static int64_t due_ms(const struct drift_queued *e, const struct drift_queue_rules *rules)
 {
-    return e->state.last_ms <= rules->targets[e->target].back_ms ? 0 : e->state.next_ms;
+    int64_t back_ms = rules->targets[e->target].back_ms;
+    return back_ms && e->state.last_ms <= back_ms ? 0 : e->state.next_ms;
 }
 
 static bool may_go(const struct walk *w, const struct drift_queued *e, int64_t now_ms,

@@ -13,9 +13,18 @@ static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", other[] =
 static struct drift_action sample(void)
 {
     static char body[] = "{\"a\":\"quote \\\" and line \\n, </script>, \xc3\xa9 \\u0001\"}";
-    return (struct drift_action){.id = (char *)"00112233445566778899aabbccddeeff", .endpoint = (char *)"soc", .step = (char *)"page",
-                                 .rule = (char *)"r \"q\"", .transition = (char *)"firing", .shadow = true, .incident_ms = 1700000000000,
-                                 .window_start_ms = -60000, .window_end_ms = 0, .seq = 3, .body = body, .body_len = strlen(body)};
+    return (struct drift_action){.id = (char *)"00112233445566778899aabbccddeeff",
+                                 .endpoint = (char *)"soc",
+                                 .step = (char *)"page",
+                                 .rule = (char *)"r \"q\"",
+                                 .transition = (char *)"firing",
+                                 .shadow = true,
+                                 .incident_ms = 1700000000000,
+                                 .window_start_ms = -60000,
+                                 .window_end_ms = 0,
+                                 .seq = 3,
+                                 .body = body,
+                                 .body_len = strlen(body)};
 }
 
 static int parse(const char *entry, size_t len, const char *s1, const char *s2, struct drift_action *ret)
@@ -121,11 +130,19 @@ END_TEST
 START_TEST(wrong_members)
 {
     static const char *const bad[][2] = {
-        {"\"v\":1", "\"v\":2"},       {"\"v\":1", "\"v\":\"1\""},        {"\"id\":\"0", "\"id\":\"G"},
-        {"\"id\":\"00", "\"id\":\""}, {"\"mode\":\"shadow\"", "\"mode\":\"dry\""}, {"\"seq\":3", "\"seq\":-1"},
-        {"\"seq\":3", "\"seq\":4294967296"}, {"\"endpoint\":\"soc\"", "\"endpoint\":null"}, {"\"step\":\"page\",", ""},
-        {"\"incident\":1700000000000", "\"incident\":1e300"}, {"\"transition\":\"firing\"", "\"transition\":[]"},
-        {"\"v\":1", "\"v\":1,\"v\":1"}, {"{\"v\":1", "[\"v\",1"},
+        {"\"v\":1", "\"v\":2"},
+        {"\"v\":1", "\"v\":\"1\""},
+        {"\"id\":\"0", "\"id\":\"G"},
+        {"\"id\":\"00", "\"id\":\""},
+        {"\"mode\":\"shadow\"", "\"mode\":\"dry\""},
+        {"\"seq\":3", "\"seq\":-1"},
+        {"\"seq\":3", "\"seq\":4294967296"},
+        {"\"endpoint\":\"soc\"", "\"endpoint\":null"},
+        {"\"step\":\"page\",", ""},
+        {"\"incident\":1700000000000", "\"incident\":1e300"},
+        {"\"transition\":\"firing\"", "\"transition\":[]"},
+        {"\"v\":1", "\"v\":1,\"v\":1"},
+        {"{\"v\":1", "[\"v\",1"},
     };
     struct drift_action a = sample(), b = {0};
     char *entry = drift_action_entry(&a, NULL);
@@ -163,8 +180,8 @@ START_TEST(ids)
         for (int k = 0; k < i; k++)
             ck_assert_str_ne(id[i], id[k]);
     }
-    /* ids are kept by receivers: the recipe must not change.  SHA-256 over varint-prefixed parts, u64/u32 little endian,
-     * as hashlib gives it */
+    /* ids are kept by receivers: the recipe must not change.  SHA-256 over varint-prefixed parts, u64/u32 little
+     * endian, as hashlib gives it */
     ck_assert_str_eq(id[0], "9942836c116c0e08b8d575d340d946c8");
 }
 END_TEST

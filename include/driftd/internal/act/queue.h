@@ -23,7 +23,7 @@ struct drift_target {
     size_t n_secrets;
     bool held;        /* attempts may not start: disabled, circuit open, told to wait */
     bool passed_over; /* held, or so slow that steps at other endpoints do not wait for it */
-    int64_t back_ms;  /* wall clock when it last answered again after failing: older failures are due at once */
+    int64_t back_ms;  /* wall clock when it last answered again after failing: older failures are due at once; 0: never failed */
 };
 
 enum { DRIFT_QUEUE_MAX = 20000, DRIFT_QUEUE_ENTRY_MAX = 1 << 20, DRIFT_QUEUE_KEEP = 1000 };
