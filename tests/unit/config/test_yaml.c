@@ -157,7 +157,7 @@ START_TEST(mutations_never_crash)
     size_t len, accepted = 0, rejected = 0;
     char *demo = drift_test_read(DRIFTD_SOURCE_DIR "/config/phishing-avro.yaml", &len);
     static const char bytes[] = "{}[]:,&*!|>'\"%@`#- \n\t\\0a~\x80\xff";
-    const char *more = getenv("DRIFTD_TEST_CASES");
+    const char *more = getenv("DRIFTD_CASES");
     size_t n = more ? (size_t)strtoul(more, NULL, 10) : 1500;
     for (size_t i = 0; i < n; i++) {
         size_t m = i % 10 ? len : drift_rng_below(&rng, len);
