@@ -1,0 +1,30 @@
+/* table.h - rows of a CSV or NDJSON file as events, for `compare`.
+ *
+ * CSV as in RFC 4180 with a header; gzipped or not.  Columns keep their slot over all files that one table reads, so
+ * that rows of the second file fit the cells made from the first.  A CSV says nothing about types: infer() reads the
+ * file once, and a column whose values are not all numbers is text.  Empty is null.  NDJSON: every scalar with its
+ * dotted path is a column.  Threads: one owner. */
+#ifndef DRIFTD_CLI_TABLE_H
+#define DRIFTD_CLI_TABLE_H
+
+#include "driftd/internal/config/config.h"
+
+struct drift_table;
+struct drift_table_settings {
+    const struct drift_model *model; /* types of columns by name */
+    const char *label, *score;       /* columns with these roles; NULL: none */
+    const char *const *columns;      /* globs; none: all */
+    size_t n_columns;
+};
+struct drift_table *drift_table_new(const struct drift_table_settings *s);
+void drift_table_free(struct drift_table *t);
+
+/* Finds out which columns of a CSV hold text.  Nothing to do for NDJSON. */
+int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err) DRIFT_MUST_CHECK;
+
+typedef void drift_table_fn(void *ctx, const struct drift_event *ev);
+/* Every row; `what` names the pass in the progress line.  Errors: IO, PARSE (file:line: what). */
+int drift_table_read(struct drift_table *t, const char *file, const char *what, drift_table_fn *row, void *ctx,
+                     uint64_t *ret_rows, struct drift_err *err) DRIFT_MUST_CHECK;
+
+#endif
