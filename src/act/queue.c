@@ -357,7 +357,8 @@ void drift_queue_refresh(struct drift_queue *q, const struct drift_pairs *fields
     free(sorted);
     free(x.pairs);
     drop_vanished(q);
-    qsort(q->entries, q->n, sizeof *q->entries, in_order);
+    if (q->n)
+        qsort(q->entries, q->n, sizeof *q->entries, in_order);
     mark_late(q, now_ms, rules);
     count_waiting(q);
 }

@@ -153,45 +153,6 @@ static void notice_free(struct notice *n)
     free(n);
 }
 
-/* Gives the leases of what is under way back, so that a successor need not wait for them to run out. */
-static void abandon_transfers(struct drift_sender *s)
-{
-    bool redis = true;
-    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
-        struct transfer *t = &s->transfers[i];
-        if (!t->delivery)
-            continue;
-        curl_multi_remove_handle(s->multi, drift_delivery_easy(t->delivery));
-        drift_delivery_free(t->delivery);
-        struct drift_queued *e = t->entry ? t->entry : t->notice->entries[0];
-        char *text = drift_retry_text(&e->state);
-        redis = redis && !drift_store_out_state(s->settings.store, s->chains[t->chain].id, e->id, text, NULL);
-        free(text);
-    }
-}
-
-void drift_sender_free(struct drift_sender *s)
-{
-    if (!s)
-        return;
-    abandon_transfers(s);
-    while (s->notices) {
-        struct notice *n = s->notices;
-        s->notices = n->next;
-        notice_free(n);
-    }
-    for (size_t i = 0; i < s->n_chains; i++)
-        drift_queue_release(&s->chains[i].queue);
-    for (size_t i = 0; i < s->n_targets; i++)
-        drift_delivery_secrets_free(s->routes[i].secrets, s->routes[i].n_secrets);
-    if (s->multi)
-        curl_multi_cleanup(s->multi);
-    free(s->chains);
-    free(s->targets);
-    free(s->routes);
-    free(s);
-}
-
 void drift_sender_poke(struct drift_sender *s)
 {
     atomic_store(&s->poked, true);
@@ -754,4 +715,49 @@ int drift_sender_step(struct drift_sender *s, int wait_ms, size_t *ret_pending, 
     move_transfers(s, wait_for(s, wait_ms));
     *ret_pending = count_pending(s);
     return r;
+}
+
+/* ---- the end ---- */
+
+/* Gives the leases of what is under way back, so that a successor need not wait for them to run out. */
+static void abandon_transfers(struct drift_sender *s)
+{
+    bool redis = true;
+    if (s->n_in_flight)
+        move_transfers(s, 0); /* some may have ended */
+    for (size_t i = 0; redis && i < s->n_chains; i++)
+        redis = save_chain(s, &s->chains[i], NULL) == 0;
+    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+        struct transfer *t = &s->transfers[i];
+        if (!t->delivery)
+            continue;
+        curl_multi_remove_handle(s->multi, drift_delivery_easy(t->delivery));
+        drift_delivery_free(t->delivery);
+        struct drift_queued *e = t->entry ? t->entry : t->notice->entries[0];
+        char *text = drift_retry_text(&e->state);
+        redis = redis && !drift_store_out_state(s->settings.store, s->chains[t->chain].id, e->id, text, NULL);
+        free(text);
+    }
+}
+
+void drift_sender_free(struct drift_sender *s)
+{
+    if (!s)
+        return;
+    abandon_transfers(s);
+    while (s->notices) {
+        struct notice *n = s->notices;
+        s->notices = n->next;
+        notice_free(n);
+    }
+    for (size_t i = 0; i < s->n_chains; i++)
+        drift_queue_release(&s->chains[i].queue);
+    for (size_t i = 0; i < s->n_targets; i++)
+        drift_delivery_secrets_free(s->routes[i].secrets, s->routes[i].n_secrets);
+    if (s->multi)
+        curl_multi_cleanup(s->multi);
+    free(s->chains);
+    free(s->targets);
+    free(s->routes);
+    free(s);
 }
