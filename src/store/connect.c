@@ -305,6 +305,10 @@ static int reconnect(struct drift_store *s, struct drift_err *err)
     return rc;
 }
 
+/* An idle connection may have died unseen, so a lost one is replaced and the command sent again: applied twice, a
+ * compare-and-set answers DUP and the rest are idempotent.  Not so ACQUIRE and FORCE, which put a head without naming
+ * the one before: were the first copy delayed by the network, it would bring that head back later, and with it a
+ * delayed flush that builds on it.  Those are the caller's to repeat, under a fresh head. */
 int drift_redis_raw(struct drift_store *s, const struct drift_args *a, redisReply **ret, struct drift_err *err)
 {
     struct drift_err e = {0};
@@ -320,7 +324,7 @@ int drift_redis_raw(struct drift_store *s, const struct drift_args *a, redisRepl
         if (!rc && !(rc = exchange(s, a, ret, &lost, &e)))
             return 0;
         drift_redis_disconnect(s);
-        if (old && lost)
+        if (old && lost && !a->once)
             continue;
         if (err)
             *err = e;

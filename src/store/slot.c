@@ -31,6 +31,7 @@ int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const ch
     *ret_fields = (struct drift_pairs){0};
     int rc = begin(s, id, &key, &a, err);
     if (!rc) {
+        a.once = true;
         drift_args_text(&a, new_head);
         drift_args_text(&a, owner);
         rc = drift_script_call(s, DRIFT_SCRIPT_ACQUIRE, &a, &r, err);
@@ -123,6 +124,7 @@ int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char
     struct drift_args a;
     int rc = begin(s, id, &key, &a, err);
     if (!rc) {
+        a.once = true;
         drift_args_text(&a, new_head);
         drift_args_int(&a, to_ms);
         drift_args_int(&a, settle_ms);

@@ -212,7 +212,7 @@ START_TEST(read_view)
     struct drift_slot_view v;
     struct drift_pair sets[] = {PAIR("b:m:i:120000:", "two"), PAIR("b:m:i:60000:", "one"), PAIR("b:m:i:0:", "zero"),
                                 PAIR("b:m:l:0:", "label"),    PAIR("b:mm:i:0:", "other"),  PAIR("b:m:i:junk", "x"),
-                                PAIR("offset", "41"),        PAIR("wm", "130000"),       PAIR("gone:m:i", "-60000")};
+                                PAIR("offset", "41"),         PAIR("wm", "130000"),        PAIR("gone:m:i", "-60000")};
     const int64_t starts[] = {60000, 180000, 0};
     enum drift_reply reply;
     int64_t now;

@@ -19,6 +19,7 @@ enum {
 
 /* ---- arguments of one command; strings are borrowed until it was called, numbers are kept here ---- */
 struct drift_args {
+    bool once; /* never sent twice by one call: ACQUIRE and FORCE, see connect.c */
     size_t n, cap;
     const char **v;
     size_t *len;
@@ -82,7 +83,7 @@ struct drift_store {
     char sha[DRIFT_N_SCRIPT][41]; /* "": not asked for yet */
 };
 /* One command, one reply that is not an error.  Connects when needed; when a connection that had been idle turns out
- * to be lost, connects once more and sends again (every command of the store may be applied twice). */
+ * to be lost, connects once more and sends again (but for args.once). */
 int drift_redis_call(struct drift_store *s, const struct drift_args *a, redisReply **ret,
                      struct drift_err *err) DRIFT_MUST_CHECK;
 /* The same, but an error reply is handed back as such (type REDIS_REPLY_ERROR). */

@@ -69,7 +69,8 @@ struct drift_slot_id {
     int32_t partition;
 };
 /* ACQUIRE: sets a fresh head (owner is text for humans), returns every field as it is then (no `offset`: a slot that
- * nobody has flushed).  now_ms = Redis TIME.  In doubt: again with another fresh head, never the same.  The field `seen` is never returned, here and in MODEL_READ. */
+ * nobody has flushed).  now_ms = Redis TIME.  In doubt: again with another fresh head, never the same.  The field
+ * `seen` is never returned, here and in MODEL_READ. */
 int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const char *new_head, const char *owner,
                         struct drift_pairs *ret_fields, int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
 struct drift_flush {
