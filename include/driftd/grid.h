@@ -49,8 +49,8 @@ static inline uint32_t drift_grid_index(const struct drift_grid *g, double x)
     double y = __builtin_fabs(d) * g->scale + 1.0;
     y = y < g->y_max ? y : g->y_max; /* NaN too becomes y_max: every double has an index in range */
     uint32_t k = (uint32_t)((drift_grid_bits(y) - 0x3ff0000000000000u) >> g->shift);
-    uint32_t left = (uint32_t)-(int32_t)(drift_grid_bits(d) >> 63); /* all ones left of the centre */
-    return (uint32_t)g->half + (k ^ left);                          /* half + k, half - 1 - k */
+    uint32_t left = (uint32_t) - (int32_t)(drift_grid_bits(d) >> 63); /* all ones left of the centre */
+    return (uint32_t)g->half + (k ^ left);                            /* half + k, half - 1 - k */
 }
 /* Cell of x, 0 .. n.  x finite (others get some cell of the range). */
 static inline uint32_t drift_grid_cell(const struct drift_grid *g, double x)

@@ -25,20 +25,13 @@
 #include "driftd/grid.h"
 
 enum drift_kind { DRIFT_NUMERIC = 1, DRIFT_CATEGORICAL = 2 };
-enum drift_role {
-    DRIFT_FEATURE = 1,
-    DRIFT_SCORE,
-    DRIFT_DECISION,
-    DRIFT_LABEL,
-    DRIFT_SOURCE,
-    DRIFT_LATENCY
-};
+enum drift_role { DRIFT_FEATURE = 1, DRIFT_SCORE, DRIFT_DECISION, DRIFT_LABEL, DRIFT_SOURCE, DRIFT_LATENCY };
 enum drift_special { DRIFT_NULL, DRIFT_MISSING, DRIFT_NONFINITE, DRIFT_WRONG_TYPE, DRIFT_N_SPECIAL };
 enum {
     DRIFT_EDGES_MAX = DRIFT_GRID_EDGES_MAX, /* 250 per numeric column */
-    DRIFT_CATEGORIES_MAX = 1000, /* cells of their own per categorical column */
-    DRIFT_RARE_MAX = 20000,      /* further known names, counted together in the cell `rare` */
-    DRIFT_NAME_MAX = 256,        /* bytes of a column or category name, the NUL not counted; longer ones are cut */
+    DRIFT_CATEGORIES_MAX = 1000,            /* cells of their own per categorical column */
+    DRIFT_RARE_MAX = 20000,                 /* further known names, counted together in the cell `rare` */
+    DRIFT_NAME_MAX = 256, /* bytes of a column or category name, the NUL not counted; longer ones are cut */
     DRIFT_COLUMNS_MAX = 4096
 };
 

@@ -11,19 +11,20 @@
 #include "driftd/layout.h"
 
 /* X(ID, "name", has_p, numeric, categorical, help): the names used in config, verdicts and metrics */
-#define DRIFT_MEASURES(X)                                                                                           \
-    X(PSI, "psi", 1, 1, 1, "population stability index, noise-corrected: PSI - (B-1)(1/n + 1/m), at least 0")       \
-    X(PSI_RAW, "psi_raw", 1, 1, 1, "population stability index as is, in nats")                                     \
-    X(KS, "ks", 1, 1, 0, "Kolmogorov-Smirnov distance, lower end of its bracket from the cells")                    \
-    X(JS, "js", 0, 1, 1, "Jensen-Shannon distance, base 2, 0 to 1")                                                 \
-    X(CHI2, "chi2", 1, 1, 1, "Pearson chi-square with rare cells pooled; the effect is Cramer's V, 0 to 1")          \
-    X(PROPORTION, "proportion", 1, 0, 1, "largest absolute change of a category's share, 0 to 1")                   \
-    X(NULL_RATE, "null_rate", 1, 1, 1, "share of null values; the effect is the rise over the baseline")            \
-    X(MISSING_RATE, "missing_rate", 1, 1, 1, "share of events without the field; the effect is the rise")           \
-    X(INVALID_RATE, "invalid_rate", 1, 1, 1, "share of values that are NaN, infinite or of a wrong type; the rise") \
-    X(UNSEEN_RATE, "unseen_rate", 1, 0, 1, "share of categories that the baseline does not know; the rise")         \
-    X(OUT_OF_RANGE_RATE, "out_of_range_rate", 1, 1, 0, "share of values outside the baseline's range; the rise")    \
-    X(VOLUME, "volume", 1, 0, 0, "events in the window over the baseline's mean window, as |ln ratio|; of the model, not of a column")
+#define DRIFT_MEASURES(X)                                                                                              \
+    X(PSI, "psi", 1, 1, 1, "population stability index, noise-corrected: PSI - (B-1)(1/n + 1/m), at least 0")          \
+    X(PSI_RAW, "psi_raw", 1, 1, 1, "population stability index as is, in nats")                                        \
+    X(KS, "ks", 1, 1, 0, "Kolmogorov-Smirnov distance, lower end of its bracket from the cells")                       \
+    X(JS, "js", 0, 1, 1, "Jensen-Shannon distance, base 2, 0 to 1")                                                    \
+    X(CHI2, "chi2", 1, 1, 1, "Pearson chi-square with rare cells pooled; the effect is Cramer's V, 0 to 1")            \
+    X(PROPORTION, "proportion", 1, 0, 1, "largest absolute change of a category's share, 0 to 1")                      \
+    X(NULL_RATE, "null_rate", 1, 1, 1, "share of null values; the effect is the rise over the baseline")               \
+    X(MISSING_RATE, "missing_rate", 1, 1, 1, "share of events without the field; the effect is the rise")              \
+    X(INVALID_RATE, "invalid_rate", 1, 1, 1, "share of values that are NaN, infinite or of a wrong type; the rise")    \
+    X(UNSEEN_RATE, "unseen_rate", 1, 0, 1, "share of categories that the baseline does not know; the rise")            \
+    X(OUT_OF_RANGE_RATE, "out_of_range_rate", 1, 1, 0, "share of values outside the baseline's range; the rise")       \
+    X(VOLUME, "volume", 1, 0, 0,                                                                                       \
+      "events in the window over the baseline's mean window, as |ln ratio|; of the model, not of a column")
 
 enum drift_measure_id {
 #define X(id, name, has_p, num, cat, help) DRIFT_MEASURE_##id,
@@ -33,23 +34,23 @@ enum drift_measure_id {
 };
 
 enum drift_why {
-    DRIFT_WHY_NONE = 0,     /* the value is there */
-    DRIFT_WHY_NO_BASELINE,  /* the baseline has no valid value in the column */
-    DRIFT_WHY_NO_DATA,      /* the window has none */
-    DRIFT_WHY_ONE_CELL,     /* all values of both sides are in one cell (or bin): nothing to compare */
-    DRIFT_WHY_NOT_DEFINED   /* the measure does not exist for this kind of column */
+    DRIFT_WHY_NONE = 0,    /* the value is there */
+    DRIFT_WHY_NO_BASELINE, /* the baseline has no valid value in the column */
+    DRIFT_WHY_NO_DATA,     /* the window has none */
+    DRIFT_WHY_ONE_CELL,    /* all values of both sides are in one cell (or bin): nothing to compare */
+    DRIFT_WHY_NOT_DEFINED  /* the measure does not exist for this kind of column */
 };
 
 struct drift_measure {
     enum drift_measure_id id;
     enum drift_why why; /* when not NONE, the numbers are 0 and mean nothing */
     bool has_p;
-    double effect;   /* what a rule's levels are compared with; unit by measure */
-    double value;    /* the plain figure: raw statistic, rate of the window, or (VOLUME) ratio */
-    double baseline; /* the baseline's figure where one exists (rates; VOLUME: events of a mean window), else 0 */
+    double effect;    /* what a rule's levels are compared with; unit by measure */
+    double value;     /* the plain figure: raw statistic, rate of the window, or (VOLUME) ratio */
+    double baseline;  /* the baseline's figure where one exists (rates; VOLUME: events of a mean window), else 0 */
     double low, high; /* KS: bracket; rates: Wilson 95 % interval of the window; else = value */
     double p_value;   /* 0 .. 1 */
-    double dof;      /* where the law has one, else 0 */
+    double dof;       /* where the law has one, else 0 */
 };
 
 const char *drift_why_name(enum drift_why why); /* "none", "no_baseline" ... */

@@ -29,7 +29,7 @@ struct drift_tally {
     struct drift_tally_slot {
         char text[DRIFT_TALLY_TEXT]; /* cut to fit at a character's end, NUL-terminated */
         uint64_t count;
-    } *slots; /* NULL until the first add */
+    } * slots; /* NULL until the first add */
 };
 
 struct drift_summary {

@@ -210,9 +210,9 @@ static void measure_proportion(const struct pair *p, struct drift_measure *m)
     for (size_t i = 0; i < n; i++)
         n_classes += p->base.cell[i] || p->cur.cell[i];
     uint64_t n_base = total_of(p->base.cell, n), n_cur = total_of(p->cur.cell, n);
-    set(m, fabs(change), (double)p->cur.cell[worst] / p->cur.valid, proportion_p(p, worst, n_classes, n_base, n_cur),
+    set(m, fabs(change), (double)p->cur.cell[worst] / (double)n_cur, proportion_p(p, worst, n_classes, n_base, n_cur),
         n_classes > 2 ? p->chi2.dof : 0);
-    m->baseline = (double)p->base.cell[worst] / p->base.valid;
+    m->baseline = (double)p->base.cell[worst] / (double)n_base;
     drift_rate_wilson(p->cur.cell[worst], n_cur, &m->low, &m->high);
 }
 
@@ -236,8 +236,9 @@ static void measure_rates(const struct pair *p, struct drift_measure *ret)
 }
 
 /* Measures over the valid values: all share the reasons why there may be none. */
-static const enum drift_measure_id valid_measures[] = {DRIFT_MEASURE_PSI, DRIFT_MEASURE_PSI_RAW, DRIFT_MEASURE_KS,
-                                                       DRIFT_MEASURE_JS,  DRIFT_MEASURE_CHI2,    DRIFT_MEASURE_PROPORTION};
+static const enum drift_measure_id valid_measures[] = {DRIFT_MEASURE_PSI,  DRIFT_MEASURE_PSI_RAW,
+                                                       DRIFT_MEASURE_KS,   DRIFT_MEASURE_JS,
+                                                       DRIFT_MEASURE_CHI2, DRIFT_MEASURE_PROPORTION};
 
 static enum drift_why why_not(const struct pair *p)
 {

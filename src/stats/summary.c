@@ -121,7 +121,8 @@ void drift_tally_join(struct drift_tally *t, const char *text, size_t n, uint64_
     tally_count(t, text, n, by, DRIFT_TALLY_JOIN_MAX);
 }
 
-static const char *const tally_names[DRIFT_N_TALLY] = {"model", "features", "prompt", "threshold", "schema", "new_field"};
+static const char *const tally_names[DRIFT_N_TALLY] = {"model",     "features", "prompt",
+                                                       "threshold", "schema",   "new_field"};
 
 const char *drift_tally_name(enum drift_tally_kind k)
 {

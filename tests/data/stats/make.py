@@ -307,8 +307,129 @@ def volume_cases():
         yield volume_case(base, n)
 
 
+# ------------------------------------------------------------------ the whole row of a column
+SPECIALS = 4    # null, missing, nonfinite, wrong_type
+NOT_DEFINED = {"why": 4, "effect": 0, "value": 0, "baseline": 0, "low": 0, "high": 0, "p_value": 0, "dof": 0}
+
+
+def row(effect, value, p=0.0, baseline=0.0, low=None, high=None, dof=0):
+    return {"why": 0, "effect": float(effect), "value": float(value), "baseline": float(baseline),
+            "low": float(value if low is None else low), "high": float(value if high is None else high),
+            "p_value": float(p), "dof": float(dof)}
+
+
+def reason(why):
+    return dict(NOT_DEFINED, why=why)
+
+
+def rate_row(k1, n1, k2, n2):
+    if not n1 or not n2:
+        return reason(2 if n1 else 1)
+    w = st.binomtest(k2, n2).proportion_ci(.95, method="wilson")
+    return row(k2 / n2 - k1 / n1, k2 / n2, hypergeom_sf(k1, n1, k2, n2), k1 / n1, w.low, w.high)
+
+
+def ks_row(c1, c2):
+    m, n = c1.sum(), c2.sum()
+    lo, hi = bracket(c1.astype(float), c2.astype(float))
+    used = np.flatnonzero(c1 + c2)
+    if len(used) == 1:
+        return reason(3)
+    if len(used) == 2:
+        a, b = int(c1[used[0]]), int(c2[used[0]])
+        p = min(1, 2 * min(hypergeom_sf(a, int(m), b, int(n)), hypergeom_sf(int(m) - a, int(m), int(n) - b, int(n))))
+    else:
+        p = kolmogorov(math.sqrt(m * n / (m + n)) * lo + .5826 / math.sqrt(len(used)))
+    return row(lo, lo, p, low=lo, high=hi)
+
+
+def proportion_row(c1, c2, chi2):
+    m, n = int(c1.sum()), int(c2.sum())
+    d = c2 / n - c1 / m
+    i = max((i for i in range(len(d)) if abs(d[i]) > abs(d).max() - 1e-12), key=lambda i: (d[i] > 0, -i))
+    a, b = int(c1[i]), int(c2[i])
+    p, dof = chi2["chi2_p"], chi2["dof"]
+    if ((c1 + c2) > 0).sum() <= 2:
+        r = (a + b) / (m + n)
+        if min(a + b, m + n - a - b) * min(m, n) / (m + n) >= 5:
+            p = 2 * st.norm.sf(abs(b / n - a / m) / math.sqrt(r * (1 - r) * (1 / m + 1 / n)))
+        else:
+            p = min(1, 2 * min(hypergeom_sf(a, m, b, n), hypergeom_sf(m - a, m, n - b, n)))
+        dof = 0
+    w = st.binomtest(b, n).proportion_ci(.95, method="wilson")
+    return row(abs(d[i]), b / n, p, a / m, w.low, w.high, dof)
+
+
+def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
+    base, cur = np.asarray(base, np.int64), np.asarray(cur, np.int64)
+    s1, s2, c1, c2 = base[:SPECIALS], cur[:SPECIALS], base[SPECIALS:], cur[SPECIALS:]
+    starts = [0] + bin_end[:-1] if bin_end else range(len(c1))
+    b1, b2 = np.add.reduceat(c1, starts), np.add.reduceat(c2, starts)
+    t1, t2, m, n = int(base.sum()), int(cur.sum()), float(c1.sum()), float(c2.sum())
+    why = 1 if not m else 2 if not n else 3 if ((b1 + b2) > 0).sum() < 2 else 0
+    out = {"volume": reason(4)}
+    if why:
+        for k in ("psi", "psi_raw", "js", "chi2", "proportion", "ks"):
+            out[k] = reason(why)
+        if why == 3 and kind == "numeric":
+            out["ks"] = ks_row(c1, c2)
+    else:
+        bins = int(((b1 + b2) > 0).sum())
+        psi = psi_rules(b1.astype(float), b2.astype(float))["add_half"]
+        p = st.chi2.sf(m * n / (m + n) * psi, bins - 1)
+        js = js_distance(b1, b2)
+        chi2 = homogeneity(*pool(b1, b2))
+        out["psi"] = row(max(0, psi - (bins - 1) * (1 / n + 1 / m)), psi, p, dof=bins - 1)
+        out["psi_raw"] = row(psi, psi, p, dof=bins - 1)
+        out["js"] = row(js, js)
+        out["chi2"] = row(chi2["cramers_v"], chi2["chi2"], chi2["chi2_p"], dof=chi2["dof"])
+        out["ks"] = ks_row(c1, c2)
+        out["proportion"] = proportion_row(c1, c2, chi2)
+    out["ks" if kind == "categorical" else "proportion"] = reason(4)
+    out["null_rate"] = rate_row(int(s1[0]), t1, int(s2[0]), t2)
+    out["missing_rate"] = rate_row(int(s1[1]), t1, int(s2[1]), t2)
+    out["invalid_rate"] = rate_row(int(s1[2] + s1[3]), t1, int(s2[2] + s2[3]), t2)
+    out["unseen_rate"] = rate_row(int(c1[-1]), t1, int(c2[-1]), t2) if kind == "categorical" else reason(4)
+    out["out_of_range_rate"] = rate_row(int(c1[0] + c1[-1]), t1, int(c2[0] + c2[-1]), t2) if bounded else reason(4)
+    return {"id": name, "kind": "measure", "column": kind, "bounded": bounded, "bin_end": bin_end,
+            "base": base.tolist(), "cur": cur.tolist(), "expected": out}
+
+
+def measure_cases():
+    none = [0] * SPECIALS
+    ten = [10, 20, 30, 40, 50, 60, 70, 80, 90, 103]
+
+    def numeric(name, base, cur, **kw):
+        return measure_case(name, "numeric", base, cur, **kw)
+
+    def percentiles(m, w):
+        return np.r_[rng.multinomial(m // 50, [.7, .1, .1, .1]), 0, rng.multinomial(m, w), 0]
+    even = np.full(101, 1 / 101)
+    tilted = even * np.exp(np.linspace(-.3, .3, 101))
+    tilted /= tilted.sum()
+    for m, n, w in ((20000, 1000, even), (20000, 1000, tilted), (300, 30, even), (300000, 20000, tilted)):
+        yield numeric(f"percentiles_{m}_{n}", percentiles(m, even), percentiles(n, w), bin_end=ten, bounded=True)
+    yield numeric("out_of_range", none + [0, 100, 100, 0], none + [7, 90, 80, 15], bounded=True)
+    yield numeric("open", [5, 0, 0, 0, 50, 60], [9, 1, 2, 3, 55, 40])
+    yield numeric("moved_constant", none + [0, 500, 0], none + [0, 0, 40], bounded=True)
+    yield numeric("constant", none + [0, 500, 0], none + [0, 40, 0], bounded=True)
+    yield numeric("one_bin_three_cells", none + [100, 100, 100], none + [10, 20, 40], bin_end=[3])
+    yield numeric("no_baseline", [3, 0, 0, 0, 0, 0], [0, 1, 0, 0, 5, 5])
+    yield numeric("no_data", [3, 0, 0, 0, 5, 0], [4, 1, 2, 1, 0, 0])
+    yield numeric("nothing", none + [0, 0], none + [0, 0])
+    yield numeric("one_event", none + [50, 50, 50], none + [0, 0, 1])
+    for name, base, cur in (("binary", [9000, 1000, 0, 0], [880, 120, 0, 0]), ("binary_few", [40, 10, 0, 0], [2, 3, 0, 0]),
+                            ("three", [500, 300, 200, 0, 0], [40, 40, 25, 0, 0]), ("new", [500, 300, 2, 0], [50, 20, 0, 9]),
+                            ("rare", [500, 300, 40, 0], [50, 20, 9, 1]), ("same", [40, 0, 0], [11, 0, 0])):
+        yield measure_case(name, "categorical", [7, 3, 0, 1] + base, [2, 9, 0, 0] + cur)
+    w = rng.dirichlet(np.full(66, .3))
+    yield measure_case("many_categories", "categorical", np.r_[none, rng.multinomial(12596, w), 20, 0],
+                       np.r_[none, rng.multinomial(470, w), 3, 2])
+
+
 def main():
-    cases = [c for f in (counts_cases, samples_cases, proportion_cases, tail_cases, volume_cases) for c in f()]
+    makers = (counts_cases, samples_cases, proportion_cases, tail_cases, volume_cases, measure_cases)
+    cases = [c for f in makers for c in f()]
     head = {"about": "made by make.py", "numpy": np.__version__, "scipy": scipy.__version__, "mpmath": mp.__version__}
     body = ",\n".join("  " + json.dumps(c, allow_nan=False) for c in cases)
     print(json.dumps(head)[:-1] + ', "cases": [\n' + body + "\n]}")

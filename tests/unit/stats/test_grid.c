@@ -1,4 +1,5 @@
-/* tests/unit/stats/test_grid.c    The indexed cell lookup against plain search, on edges and values made to break it. */
+/* tests/unit/stats/test_grid.c    The indexed cell lookup against plain search, on edges and values made to break it.
+ */
 #include "support.h"
 
 #include <float.h>
@@ -70,10 +71,18 @@ static double huge(struct drift_rng *r)
 static const struct {
     const char *name;
     double (*draw)(struct drift_rng *);
-} families[] = {{"normal", gauss},         {"lognormal", lognormal}, {"ints", ints},
-                {"unit", unit},            {"mostly_zero", mostly_zero}, {"few", few},
-                {"pareto", pareto_signed}, {"bimodal", bimodal},     {"epoch", epoch},
-                {"decades", decades},      {"subnormal", subnormal}, {"huge", huge},
+} families[] = {{"normal", gauss},
+                {"lognormal", lognormal},
+                {"ints", ints},
+                {"unit", unit},
+                {"mostly_zero", mostly_zero},
+                {"few", few},
+                {"pareto", pareto_signed},
+                {"bimodal", bimodal},
+                {"epoch", epoch},
+                {"decades", decades},
+                {"subnormal", subnormal},
+                {"huge", huge},
                 {"all_decades", all_decades}};
 enum { N_FAMILIES = sizeof families / sizeof *families };
 

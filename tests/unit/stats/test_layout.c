@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driftd/layout.h"
 #include "../../../src/stats/category.h"
+#include "driftd/layout.h"
 
 static const char *const colours[] = {"red", "green", "blue"};
 static const char *const rare[] = {"mauve", "teal"};
@@ -15,8 +15,8 @@ static const char *const rare[] = {"mauve", "teal"};
 static struct drift_layout *example(void)
 {
     struct drift_layout *l = drift_layout_new();
-    ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, "size", (double[]){0, 1, 2, 3}, 4, true,
-                                              (uint32_t[]){2, 5}, 2), 0);
+    ck_assert_int_eq(
+        drift_layout_add_numeric(l, DRIFT_FEATURE, "size", (double[]){0, 1, 2, 3}, 4, true, (uint32_t[]){2, 5}, 2), 0);
     ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "colour", colours, 3, rare, 2), 0);
     ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_SCORE, NULL, NULL, 0, false, NULL, 0), 0);
     return l;
@@ -111,12 +111,15 @@ START_TEST(many_categories)
     }
     drift_category_index_free(ix);
     struct drift_layout *l = drift_layout_new();
-    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "c", (const char *const *)names,
-                                                  DRIFT_CATEGORIES_MAX, NULL, 0), 0);
+    ck_assert_int_eq(
+        drift_layout_add_categorical(l, DRIFT_FEATURE, "c", (const char *const *)names, DRIFT_CATEGORIES_MAX, NULL, 0),
+        0);
     ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "d", (const char *const *)names,
-                                                  DRIFT_CATEGORIES_MAX + 1, NULL, 0), DRIFT_E_RANGE);
-    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "d", NULL, 0, (const char *const *)names,
-                                                  DRIFT_RARE_MAX + 1), DRIFT_E_RANGE);
+                                                  DRIFT_CATEGORIES_MAX + 1, NULL, 0),
+                     DRIFT_E_RANGE);
+    ck_assert_int_eq(
+        drift_layout_add_categorical(l, DRIFT_FEATURE, "d", NULL, 0, (const char *const *)names, DRIFT_RARE_MAX + 1),
+        DRIFT_E_RANGE);
     drift_layout_free(l);
     for (int i = 0; i < N; i++)
         free(names[i]);
@@ -136,14 +139,21 @@ START_TEST(limits)
         bool bounded;
         uint32_t bin_end[3], n_bins;
     } bad[] = {
-        {{1, 1, 2}, 3, false, {4}, 1},       {{2, 1, 3}, 3, false, {4}, 1},    {{1, 2, 3}, 3, false, {3}, 1},
-        {{1, 2, 3}, 3, false, {2, 2, 4}, 3}, {{1, 2, 3}, 3, false, {0, 4}, 2}, {{1, 2, 3}, 3, false, {5}, 1},
-        {{1, 2, 3}, 3, false, {4}, 0},       {{1}, 1, true, {2}, 1},           {{1, 2, (double)INFINITY}, 3, false, {4}, 1},
+        {{1, 1, 2}, 3, false, {4}, 1},
+        {{2, 1, 3}, 3, false, {4}, 1},
+        {{1, 2, 3}, 3, false, {3}, 1},
+        {{1, 2, 3}, 3, false, {2, 2, 4}, 3},
+        {{1, 2, 3}, 3, false, {0, 4}, 2},
+        {{1, 2, 3}, 3, false, {5}, 1},
+        {{1, 2, 3}, 3, false, {4}, 0},
+        {{1}, 1, true, {2}, 1},
+        {{1, 2, (double)INFINITY}, 3, false, {4}, 1},
         {{0.0, -0.0}, 2, false, {3}, 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(drift_layout_add_numeric(l, DRIFT_FEATURE, "x", bad[i].e, bad[i].n, bad[i].bounded,
-                                               bad[i].bin_end, bad[i].n_bins) == DRIFT_E_RANGE, "case %zu", i);
+                                               bad[i].bin_end, bad[i].n_bins) == DRIFT_E_RANGE,
+                      "case %zu", i);
     ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, "x", many, DRIFT_EDGES_MAX + 1, false, NULL, 0),
                      DRIFT_E_RANGE);
     ck_assert_int_eq(drift_layout_add_numeric(l, (enum drift_role)0, "x", many, 2, false, NULL, 0), DRIFT_E_RANGE);
@@ -172,8 +182,9 @@ static void digest_of(int variant, char ret[65])
     double e[] = {0, 1, variant == 1 ? nextafter(2, 3) : 2};
     const char *const cats[] = {variant == 2 ? "ab" : "a", variant == 2 ? "" : "b"};
     const char *const others[] = {"r"};
-    ck_assert_int_eq(drift_layout_add_numeric(l, variant == 3 ? DRIFT_LATENCY : DRIFT_FEATURE, variant == 4 ? "y" : "x", e,
-                                              3, variant == 5, (uint32_t[]){variant == 6 ? 1 : 2, 4}, 2), 0);
+    ck_assert_int_eq(drift_layout_add_numeric(l, variant == 3 ? DRIFT_LATENCY : DRIFT_FEATURE, variant == 4 ? "y" : "x",
+                                              e, 3, variant == 5, (uint32_t[]){variant == 6 ? 1 : 2, 4}, 2),
+                     0);
     if (variant != 7)
         ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "c", cats, 2, others, variant == 8 ? 0 : 1), 0);
     if (variant == 9)

@@ -13,7 +13,8 @@ static struct drift_layout *layout_make(const char *name)
 {
     struct drift_layout *l = drift_layout_new();
     ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, name, (double[]){0, 1, 2}, 3, true, NULL, 0), 0);
-    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "c", (const char *const[]){"a", "b"}, 2, NULL, 0), 0);
+    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "c", (const char *const[]){"a", "b"}, 2, NULL, 0),
+                     0);
     ck_assert_int_eq(drift_layout_seal(l), 0);
     return l;
 }

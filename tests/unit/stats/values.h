@@ -222,7 +222,7 @@ static inline void leaf_compare(struct comparison *c, const struct values *vs, c
         demand(isnan(*got), "%s: %s = %.17g, reference not defined", id, key, *got);
     else
         demand(value_same(key, *got, json_number_value(want)), "%s: %s = %.17g, reference %.17g", id, key, *got,
-                      json_number_value(want));
+               json_number_value(want));
     c->compared++;
 }
 
@@ -257,8 +257,9 @@ static inline void tree_compare(struct comparison *c, const struct values *vs, c
 /* No pattern without use: a list of exclusions that outlives its reasons hides new gaps. */
 static inline void comparison_end(struct comparison *c, const char *what, int compared_min)
 {
-    printf("%s: %d values compared in %d cases (%d of them within the reference's rounding), %d excluded by %d patterns\n",
-           what, c->compared, c->cases, values_rounded, c->excluded, c->n_patterns);
+    printf(
+        "%s: %d values compared in %d cases (%d of them within the reference's rounding), %d excluded by %d patterns\n",
+        what, c->compared, c->cases, values_rounded, c->excluded, c->n_patterns);
     fflush(stdout);
     for (int i = 0; i < c->n_patterns; i++)
         demand(c->pattern[i].used, "exclusion %s matches nothing", c->pattern[i].pattern);
