@@ -22,25 +22,31 @@ struct field { /* of a CSV row, in the row's buffer */
     size_t n;
 };
 
+struct column {
+    char *name;
+    enum role role;
+    enum drift_kind type; /* configured; 0: none */
+    bool text;            /* CSV: values are categories as they stand */
+    uint32_t slot;        /* of a feature, in fields */
+};
+
 struct drift_table {
     struct drift_table_settings set;
-    /* slots of all columns seen */
+    /* all columns seen, and where their names hash to */
+    uint32_t n, cap, cap_hash;
+    struct column *column;
+    uint32_t *hash; /* open addressing: column + 1 */
+    /* the features among them */
     struct drift_fields fields;
-    uint32_t cap;
     double *num;
     uint8_t *kind;
     struct drift_str *str;
-    enum role *role;
-    bool *text;            /* CSV: values are categories as they stand */
-    enum drift_kind *type; /* configured; 0: none */
-    uint32_t *hash;        /* open addressing: slot + 1 */
-    uint32_t cap_hash;
     /* the row */
     struct drift_event ev;
     struct drift_buf row; /* CSV: the record; NDJSON: its texts */
     struct field *field;
     size_t n_field, cap_field;
-    uint32_t *slot_of; /* CSV: slot of each column of the header */
+    uint32_t *header; /* CSV: column of each place in a row */
     size_t n_header;
     struct drift_decoder *json;
 };
@@ -58,18 +64,16 @@ void drift_table_free(struct drift_table *t)
 {
     if (!t)
         return;
-    for (uint32_t i = 0; i < t->fields.n; i++)
-        free(t->fields.names[i]);
+    for (uint32_t i = 0; i < t->n; i++)
+        free(t->column[i].name);
+    free(t->column);
+    free(t->hash);
     free(t->fields.names);
     free(t->num);
     free(t->kind);
     free(t->str);
-    free(t->role);
-    free(t->text);
-    free(t->type);
-    free(t->hash);
     free(t->field);
-    free(t->slot_of);
+    free(t->header);
     drift_decoder_free(t->json);
     drift_buf_release(&t->row);
     free(t);
@@ -91,67 +95,71 @@ static enum role role_of(const struct drift_table *t, const char *name)
     return IGNORED;
 }
 
-static uint32_t *hash_place(uint32_t *table, uint32_t cap, char *const *names, const char *p, size_t n)
+static uint32_t *hash_place(const struct drift_table *t, const char *p, size_t n)
 {
     for (uint64_t i = drift_hash64(p, n);; i++) {
-        uint32_t *at = &table[i & (cap - 1)];
-        if (!*at || (!strncmp(names[*at - 1], p, n) && !names[*at - 1][n]))
+        uint32_t *at = &t->hash[i & (t->cap_hash - 1)];
+        const char *name = *at ? t->column[*at - 1].name : NULL;
+        if (!name || (!strncmp(name, p, n) && !name[n]))
             return at;
     }
 }
 
 static void grow(struct drift_table *t)
 {
-    uint32_t cap = t->cap ? 2 * t->cap : 64;
-    t->fields.names = drift_xrealloc(t->fields.names, cap, sizeof *t->fields.names);
-    t->num = drift_xrealloc(t->num, cap, sizeof *t->num);
-    t->kind = drift_xrealloc(t->kind, cap, sizeof *t->kind);
-    t->str = drift_xrealloc(t->str, cap, sizeof *t->str);
-    t->role = drift_xrealloc(t->role, cap, sizeof *t->role);
-    t->text = drift_xrealloc(t->text, cap, sizeof *t->text);
-    t->type = drift_xrealloc(t->type, cap, sizeof *t->type);
-    t->cap = cap;
+    t->cap = t->cap ? 2 * t->cap : 64;
+    t->column = drift_xrealloc(t->column, t->cap, sizeof *t->column);
+    t->fields.names = drift_xrealloc(t->fields.names, t->cap, sizeof *t->fields.names);
+    t->num = drift_xrealloc(t->num, t->cap, sizeof *t->num);
+    t->kind = drift_xrealloc(t->kind, t->cap, sizeof *t->kind);
+    t->str = drift_xrealloc(t->str, t->cap, sizeof *t->str);
     free(t->hash);
-    t->cap_hash = 4 * cap;
+    t->cap_hash = 4 * t->cap;
     t->hash = drift_xcalloc(t->cap_hash, sizeof *t->hash);
-    for (uint32_t i = 0; i < t->fields.n; i++)
-        *hash_place(t->hash, t->cap_hash, t->fields.names, t->fields.names[i], strlen(t->fields.names[i])) = i + 1;
+    for (uint32_t i = 0; i < t->n; i++)
+        *hash_place(t, t->column[i].name, strlen(t->column[i].name)) = i + 1;
 }
 
-/* Slot of a column, made when it is new; NONE when there are too many. */
-static int32_t slot_of(struct drift_table *t, const char *name, size_t n)
+static enum drift_kind type_of(const struct drift_table *t, const struct column *c)
+{
+    if (c->role == LABEL)
+        return DRIFT_CATEGORICAL;
+    if (c->role == SCORE)
+        return DRIFT_NUMERIC;
+    return drift_model_type(t->set.model, c->name);
+}
+
+/* A column by its name, made when it is new; NONE when there are too many. */
+static int32_t column_of(struct drift_table *t, const char *name, size_t n)
 {
     if (t->cap) {
-        uint32_t at = *hash_place(t->hash, t->cap_hash, t->fields.names, name, n);
+        uint32_t at = *hash_place(t, name, n);
         if (at)
             return (int32_t)at - 1;
     }
-    if (t->fields.n == t->fields.max)
+    if (t->n == t->fields.max)
         return NONE;
-    if (t->fields.n == t->cap)
+    if (t->n == t->cap)
         grow(t);
-    uint32_t s = t->fields.n;
-    t->fields.names[s] = drift_xstrndup(name, n);
-    t->num[s] = 0;
-    t->kind[s] = DRIFT_V_ABSENT;
-    t->str[s] = (struct drift_str){"", 0};
-    t->role[s] = role_of(t, t->fields.names[s]);
-    t->type[s] = t->role[s] == LABEL    ? DRIFT_CATEGORICAL
-                 : t->role[s] == SCORE  ? DRIFT_NUMERIC
-                 : t->set.model != NULL ? drift_model_type(t->set.model, t->fields.names[s])
-                                        : 0;
-    t->text[s] = t->type[s] == DRIFT_CATEGORICAL;
-    *hash_place(t->hash, t->cap_hash, t->fields.names, name, n) = s + 1;
-    t->fields.n++;
-    t->fields.generation++;
-    return (int32_t)s;
+    struct column *c = &t->column[t->n];
+    *c = (struct column){.name = drift_xstrndup(name, n)};
+    c->role = role_of(t, c->name);
+    c->type = type_of(t, c);
+    c->text = c->type == DRIFT_CATEGORICAL;
+    if (c->role == FEATURE) {
+        c->slot = t->fields.n++;
+        t->fields.names[c->slot] = c->name;
+        t->fields.generation++;
+        t->kind[c->slot] = DRIFT_V_ABSENT;
+    }
+    *hash_place(t, name, n) = ++t->n;
+    return (int32_t)t->n - 1;
 }
 
-/* A value goes to its slot, or to the role that its column has. */
-static void put(struct drift_table *t, uint32_t s, enum drift_value_kind kind, double num, struct drift_str str)
+/* A value goes to its feature's slot, or to the role that its column has. */
+static void put(struct drift_table *t, const struct column *c, struct drift_value v)
 {
-    struct drift_value v = {kind, num, str};
-    switch (t->role[s]) {
+    switch (c->role) {
     case LABEL:
         t->ev.label = v;
         break;
@@ -159,9 +167,9 @@ static void put(struct drift_table *t, uint32_t s, enum drift_value_kind kind, d
         t->ev.score = v;
         break;
     case FEATURE:
-        t->kind[s] = (uint8_t)kind;
-        t->num[s] = num;
-        t->str[s] = str;
+        t->kind[c->slot] = (uint8_t)v.kind;
+        t->num[c->slot] = v.num;
+        t->str[c->slot] = v.str;
         break;
     default:
         break;
@@ -273,7 +281,7 @@ static int csv_header(struct drift_table *t, struct drift_lines *l, const char *
     if (rc)
         return rc;
     t->n_header = t->n_field;
-    t->slot_of = drift_xrealloc(t->slot_of, t->n_header, sizeof *t->slot_of);
+    t->header = drift_xrealloc(t->header, t->n_header, sizeof *t->header);
     for (size_t i = 0; i < t->n_header; i++) {
         char unnamed[32];
         struct field f = t->field[i];
@@ -281,13 +289,13 @@ static int csv_header(struct drift_table *t, struct drift_lines *l, const char *
             f = (struct field){unnamed, (size_t)snprintf(unnamed, sizeof unnamed, "#%zu", i + 1)};
         if (f.n > DRIFT_NAME_MAX || memchr(f.p, 0, f.n))
             return csv_fail(l, file, "a column's name is too long or holds a zero byte", err);
-        int32_t s = slot_of(t, f.p, f.n);
-        if (s == NONE)
+        int32_t c = column_of(t, f.p, f.n);
+        if (c == NONE)
             return csv_fail(l, file, "too many columns", err);
         for (size_t k = 0; k < i; k++)
-            if (t->slot_of[k] == (uint32_t)s)
+            if (t->header[k] == (uint32_t)c)
                 return csv_fail(l, file, "two columns have the same name", err);
-        t->slot_of[i] = (uint32_t)s;
+        t->header[i] = (uint32_t)c;
     }
     return 0;
 }
@@ -311,19 +319,15 @@ static enum drift_value_kind csv_number(struct field f, double *ret)
     return DRIFT_V_STR;
 }
 
-static void csv_put(struct drift_table *t, uint32_t s, struct field f)
+static void csv_put(struct drift_table *t, const struct column *c, struct field f)
 {
-    struct drift_str text = {f.p, f.n};
-    double num = 0;
-    if (!f.n)
-        put(t, s, DRIFT_V_NULL, 0, text);
-    else if (t->text[s])
-        put(t, s, DRIFT_V_STR, 0, text);
-    else
-        put(t, s, csv_number(f, &num), num, text);
+    struct drift_value v = {.kind = DRIFT_V_NULL, .str = {f.p, f.n}};
+    if (f.n)
+        v.kind = c->text ? DRIFT_V_STR : csv_number(f, &v.num);
+    put(t, c, v);
 }
 
-/* A row's fields; fewer than the header has are missing at the end. */
+/* A row's fields: as many as the header has. */
 static int csv_row(struct drift_table *t, struct drift_lines *l, const char *file, struct drift_err *err)
 {
     char text[96];
@@ -347,7 +351,7 @@ static int csv_read(struct drift_table *t, struct drift_lines *l, const char *fi
             return -more;
         row_begin(t);
         for (size_t i = 0; i < t->n_header; i++)
-            csv_put(t, t->slot_of[i], t->field[i]);
+            csv_put(t, &t->column[t->header[i]], t->field[i]);
         row_end(t);
         row(ctx, &t->ev);
         if (++*rows % 8192 == 0)
@@ -362,8 +366,8 @@ static void json_leaf(void *ctx, const char *path, enum drift_value_kind kind, d
 {
     struct drift_table *t = ctx;
     size_t n = strlen(path);
-    int32_t s = n && n <= DRIFT_NAME_MAX ? slot_of(t, path, n) : NONE;
-    if (s == NONE)
+    int32_t at = n && n <= DRIFT_NAME_MAX ? column_of(t, path, n) : NONE;
+    if (at == NONE)
         return;
     if (str.n) { /* the leaf's text goes away: keep it until the row is done */
         char *copy = drift_buf_room(&t->row, str.n);
@@ -373,7 +377,7 @@ static void json_leaf(void *ctx, const char *path, enum drift_value_kind kind, d
         t->row.len += str.n;
         str.p = copy;
     }
-    put(t, (uint32_t)s, kind, num, str);
+    put(t, &t->column[at], (struct drift_value){kind, num, str});
 }
 
 static int json_open(struct drift_table *t, struct drift_err *err)
@@ -470,9 +474,11 @@ static void infer_row(void *ctx, const struct drift_event *ev)
 {
     struct drift_table *t = ctx;
     (void)ev;
-    for (uint32_t i = 0; i < t->fields.n; i++)
-        if (t->kind[i] == DRIFT_V_STR && !t->type[i])
-            t->text[i] = true;
+    for (uint32_t i = 0; i < t->n; i++) {
+        struct column *c = &t->column[i];
+        if (c->role == FEATURE && !c->type && t->kind[c->slot] == DRIFT_V_STR)
+            c->text = true;
+    }
 }
 
 int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err)
