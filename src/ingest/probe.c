@@ -19,7 +19,7 @@ struct probe {
     void *ctx;
     rd_kafka_t *rk;
     int64_t timeout_ms;
-    bool login_refused;
+    bool login_refused, group_refused;
     char trouble[256]; /* last error event */
 };
 
@@ -88,6 +88,7 @@ static bool client_new(struct probe *p)
         return false;
     }
     rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set(conf, "log.connection.close", "true", text, sizeof text); /* a wrong protocol shows as that */
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_opaque(conf, p);
     p->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
@@ -174,15 +175,26 @@ static int topic_partitions(struct probe *p, const char *topic, const char *what
     return code ? -1 : n;
 }
 
+/* One message or nothing; a refused group comes as a message without topic. */
+static rd_kafka_message_t *poll_once(struct probe *p, int wait_ms)
+{
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(p->rk, wait_ms);
+    if (!m || m->rkt)
+        return m;
+    p->group_refused = p->group_refused || m->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    rd_kafka_message_destroy(m);
+    return NULL;
+}
+
 /* The answer of each listed partition: an event at its end, a record, or an error; taken off the list as they come. */
 static void await_answers(struct probe *p, rd_kafka_topic_partition_list_t *open, rd_kafka_topic_partition_list_t *refused)
 {
     int64_t end = now_ms() + p->timeout_ms;
     while (open->cnt && now_ms() < end) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(p->rk, 200);
+        rd_kafka_message_t *m = poll_once(p, 200);
         if (!m)
             continue;
-        bool answered = m->rkt && (!m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || what_to_do(m->err));
+        bool answered = !m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || what_to_do(m->err);
         if (answered && rd_kafka_topic_partition_list_del(open, rd_kafka_topic_name(m->rkt), m->partition) && m->err &&
             m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
             rd_kafka_topic_partition_list_add(refused, rd_kafka_topic_name(m->rkt), m->partition)->err = m->err;
@@ -213,7 +225,6 @@ static void probe_reading(struct probe *p, const rd_kafka_topic_partition_list_t
     for (int i = 0; i < topics->cnt; i++)
         if (partitions[i] > 0)
             rd_kafka_topic_partition_list_add(open, topics->elems[i].topic, 0)->offset = RD_KAFKA_OFFSET_END;
-    rd_kafka_poll_set_consumer(p->rk);
     rd_kafka_resp_err_t code = rd_kafka_assign(p->rk, open);
     if (code)
         say_code(p, "kafka", code);
@@ -227,16 +238,26 @@ static void probe_reading(struct probe *p, const rd_kafka_topic_partition_list_t
     rd_kafka_topic_partition_list_destroy(refused);
 }
 
-/* The group's committed offset of one partition: a plain question that needs the right to use the group. */
+/* The group's committed offset of one partition: a plain question that needs the right to use the group.  Where that
+ * is missing the call times out, and the refusal is among the messages: so it is asked in slices. */
 static void probe_group(struct probe *p, const char *topic)
 {
     char what[300];
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0);
-    rd_kafka_resp_err_t code = rd_kafka_committed(p->rk, list, (int)p->timeout_ms);
-    if (!code)
-        code = list->elems[0].err;
-    rd_kafka_topic_partition_list_destroy(list); /* before the client: destroying that would hang */
+    int64_t end = now_ms() + p->timeout_ms;
+    rd_kafka_resp_err_t code;
+    do {
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+        rd_kafka_topic_partition_list_add(list, topic, 0);
+        code = rd_kafka_committed(p->rk, list, 500);
+        if (!code)
+            code = list->elems[0].err;
+        rd_kafka_topic_partition_list_destroy(list); /* before the client: destroying that would hang */
+        rd_kafka_message_t *m = poll_once(p, 0);
+        if (m)
+            rd_kafka_message_destroy(m);
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && !p->group_refused && now_ms() < end);
+    if (p->group_refused)
+        code = RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     snprintf(what, sizeof what, "group %s", p->c->kafka.group);
     if (code)
         say_code(p, what, code);
@@ -270,6 +291,7 @@ static void probe_topics(struct probe *p)
         if (partitions[i] > 0)
             there = i;
     }
+    rd_kafka_poll_set_consumer(p->rk);
     if (there >= 0) {
         probe_group(p, topics->elems[there].topic);
         probe_reading(p, topics, partitions);
