@@ -24,6 +24,7 @@
 #include "driftd/internal/cli.h"
 #include "driftd/internal/ingest/ingest.h"
 #include "driftd/internal/judge/judge.h"
+#include "driftd/internal/learn.h"
 #include "driftd/internal/serve/serve.h"
 #include "driftd/internal/store/store.h"
 
@@ -61,6 +62,7 @@ struct pipeline {
     /* ingest thread */
     size_t n_layouts;
     struct known_layout *layouts;
+    struct drift_learn *learn;
     int64_t topics_ms;
     /* lock: judge thread writes, server reads */
     pthread_mutex_t lock;
@@ -265,6 +267,8 @@ static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, s
         rc = extend_plan(p, ing, c, head->value, now_ms, ask_topics, err);
     if (!rc && ask_topics && !first)
         p->topics_ms = mono();
+    if (!rc)
+        drift_learn_consider(p->learn, c, mono());
     drift_pairs_release(&fields);
     return rc;
 }
@@ -555,6 +559,7 @@ static void close_all(struct pipeline *p)
     if (p->server)
         drift_server_free(p->server);
     drift_ingest_free(p->ingest, LEAVE_MS);
+    drift_learn_free(p->learn);
     atomic_store(&p->judge_stop, true);
     wake_judge(p);
     if (p->judge_started)
@@ -603,6 +608,7 @@ int drift_pipeline_run(const struct drift_pipeline_settings *s)
     atomic_store(&p.sender_tick, mono());
     curl_global_init(CURL_GLOBAL_DEFAULT);
     list_chains(&p);
+    p.learn = drift_learn_new(s->config);
     drift_gauge(DRIFT_M_REDIS_UP, 1);
     drift_gauge(DRIFT_M_CONFIG_INFO, 1, s->config->hash, s->config->change.version ? s->config->change.version : "");
     int rc = open_servers(&p, &err);

@@ -15,7 +15,7 @@ void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum d
     drift_buf_init(&b, 4096);
     drift_name_encode(&b, m->name);
     drift_buf_adds(&b, kind == DRIFT_CHAIN_LABEL ? ":l" : ":i");
-    *c = (struct drift_chain){.model = m, .kind = kind, .key = b.data, .judged_until_ms = INT64_MIN};
+    *c = (struct drift_chain){.model = m, .kind = kind, .key = b.data, .judged_until_ms = INT64_MIN, .first_ms = INT64_MIN};
     c->events = drift_series(DRIFT_M_EVENTS, m->name, name, (char *)NULL);
     c->late = drift_series(DRIFT_M_LATE, m->name, name, (char *)NULL);
     c->open = drift_series(DRIFT_M_OPEN_WINDOWS, m->name, name, (char *)NULL);
@@ -92,6 +92,8 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
     }
     if (!strcmp(f->name, "judged_until") && drift_i64_parse(f->value, f->len, &v))
         c->judged_until_ms = v;
+    if (!strcmp(f->name, "first") && drift_i64_parse(f->value, f->len, &v))
+        c->first_ms = v;
     if (!strncmp(f->name, "w:", 2) && drift_i64_parse(f->name + 2, strlen(f->name + 2), &v)) {
         struct drift_judged j;
         int rc = drift_judged_parse(f->value, f->len, v, &j, err);
@@ -106,7 +108,7 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
 int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, drift_layout_fn *layout, void *ctx,
                        struct drift_err *err)
 {
-    struct drift_chain next = {.model = c->model, .kind = c->kind, .judged_until_ms = INT64_MIN};
+    struct drift_chain next = {.model = c->model, .kind = c->kind, .judged_until_ms = INT64_MIN, .first_ms = INT64_MIN};
     int rc = 0;
     for (size_t i = 0; i < fields->n && !rc; i++)
         rc = take_field(&next, &fields->pair[i], err);
@@ -126,6 +128,7 @@ int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, 
     c->judged = next.judged;
     c->n_judged = next.n_judged;
     c->judged_until_ms = next.judged_until_ms;
+    c->first_ms = next.first_ms;
     return 0;
 }
 

@@ -113,6 +113,18 @@ static void work_release(struct work *w)
 
 /* ---- what the window is compared with ---- */
 
+/* Openly: what the model's status says while its baseline is being learned. */
+static char *learning_text(const struct work *w)
+{
+    const struct drift_pair *f = drift_pairs_find(&w->st.fields, "first");
+    int64_t first = w->g.start_ms;
+    char until[32];
+    if (f)
+        (void)drift_i64_parse(f->value, f->len, &first);
+    drift_time_text(first + w->o.model->learn_ms, until, sizeof until);
+    return drift_xasprintf("learning its baseline from the traffic until %s", until);
+}
+
 static int load_reference(struct work *w, struct drift_err *err)
 {
     struct drift_judge *j = w->j;
@@ -127,6 +139,10 @@ static int load_reference(struct work *w, struct drift_err *err)
     int rc = drift_cache_baseline(j->cache, w->id.model, o->plan, &w->baseline, &w->why, err);
     if (rc)
         return rc;
+    if (!o->plan->baseline_id[0] && o->model->learn_ms) {
+        free(w->why);
+        w->why = learning_text(w);
+    }
     if (w->baseline && !w->baseline->chain[w->id.kind].layout->n_columns) {
         w->why = drift_xasprintf("its baseline %s has no %s", w->baseline->id, w->id.kind == DRIFT_CHAIN_LABEL ? "labels" : "columns of the inputs");
         w->baseline = NULL;
@@ -361,7 +377,7 @@ static int decide(struct work *w, struct drift_err *err)
 /* ---- the write ---- */
 
 struct write {
-    struct drift_pair sets[4], body, *out;
+    struct drift_pair sets[5], body, *out;
     size_t n_sets, n_out, n_dels, n_v_dels;
     char **dels, **v_dels;
     char head[DRIFT_HEAD];
@@ -501,6 +517,8 @@ static int compose(struct work *w, struct write *x, struct drift_err *err)
     snprintf(start, sizeof start, "%" PRId64, w->v.start_ms);
     drift_random_hex32(x->head);
     x->sets[x->n_sets++] = pair(drift_xasprintf("w:%s", start), header_text(w));
+    if (w->st.judged_until_ms == INT64_MIN) /* where learning a baseline begins */
+        x->sets[x->n_sets++] = pair(drift_xstrdup("first"), drift_xstrdup(start));
     if (is_measured(&w->v) || w->v.kind == DRIFT_VERDICT_UNMONITORED)
         x->sets[x->n_sets++] = pair(drift_xstrdup("alerts"), drift_state_alerts_text(&w->o));
     if (w->o.status != w->o.status_before)

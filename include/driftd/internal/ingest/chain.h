@@ -31,6 +31,7 @@ struct drift_chain {
     size_t n_judged;
     struct drift_judged *judged; /* ascending start */
     int64_t judged_until_ms;     /* INT64_MIN before the first verdict */
+    int64_t first_ms;            /* start of the first window judged; INT64_MIN before */
     int64_t read_mono_ms;        /* when the copy was read */
     struct drift_series *events, *late, *open;
 };
