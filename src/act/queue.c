@@ -307,7 +307,7 @@ static void drop_vanished(struct drift_queue *q)
     size_t n = 0;
     for (size_t i = 0; i < q->n; i++) {
         struct drift_queued *e = q->entries[i];
-        if (e->found || e->in_flight)
+        if (e->found || e->in_flight || e->claimed)
             q->entries[n++] = e;
         else
             entry_free(e);
@@ -448,7 +448,7 @@ size_t drift_queue_old(const struct drift_queue *q, int64_t now_ms, const char *
     struct drift_queued **done = drift_xcalloc(q->n + 1, sizeof *done);
     size_t n_done = 0, n = 0;
     for (size_t i = 0; i < q->n; i++)
-        if (!waiting(q->entries[i]) && !q->entries[i]->unsaved && !q->entries[i]->in_flight)
+        if (!waiting(q->entries[i]) && !q->entries[i]->unsaved && !q->entries[i]->in_flight && !q->entries[i]->claimed)
             done[n_done++] = q->entries[i];
     qsort(done, n_done, sizeof *done, by_last);
     for (size_t i = 0; i < n_done && n < max; i++)

@@ -1,8 +1,9 @@
 /* src/act/sender.c    Delivers what the chains' outboxes hold: the loop around queue, delivery and Redis.
  *
- * Redis is the truth: a lease is taken before an attempt and the outcome written behind it, so that a restart goes on
- * where this process stopped and two processes do not send the same action (but for a crash between the two: at least
- * once).  An endpoint that fails again and again gets one probe per back-off; its steps then hold up nobody else's. */
+ * Redis is the truth: leases are taken, then the outbox is read once more (somebody else may have sent the action
+ * between the last look and the lease), then attempts start, and the outcome is written behind each.  So a restart goes
+ * on where this process stopped and two processes do not send the same action, but for a crash in between: at least
+ * once.  An endpoint that fails again and again gets one probe per back-off; its steps then hold up nobody else's. */
 #include "driftd/internal/act/sender.h"
 
 #include <inttypes.h>
@@ -30,7 +31,6 @@ enum {
     POLL_PENDING_MS = 1000,
     POLL_IDLE_MS = 5000,
     POLL_BRIEF_MS = 500,
-    STALE_READ_MS = 50, /* an older view is read again before anything is sent from it */
     REDIS_AGAIN_MS = 500,
     LOOK_AGAIN_MS = 100,
     LEASE_SLACK_MS = 15000,
@@ -311,6 +311,17 @@ static struct transfer *free_transfer(struct drift_sender *s)
     return NULL;
 }
 
+static bool room_for(const struct drift_sender *s, size_t target)
+{
+    return s->n_in_flight < IN_FLIGHT_MAX && target_room(&s->targets[target]) > 0;
+}
+
+static void reserve(struct drift_sender *s, size_t target, int by)
+{
+    s->targets[target].n_in_flight += (unsigned)by;
+    s->n_in_flight += (unsigned)by;
+}
+
 static void launch(struct drift_sender *s, struct transfer *t, const char *id, const char *body, size_t len)
 {
     const struct drift_target *route = &s->routes[t->target];
@@ -332,8 +343,7 @@ static void launch(struct drift_sender *s, struct transfer *t, const char *id, c
     }
     curl_easy_setopt(drift_delivery_easy(t->delivery), CURLOPT_PRIVATE, t);
     curl_multi_add_handle(s->multi, drift_delivery_easy(t->delivery));
-    s->targets[t->target].n_in_flight++;
-    s->n_in_flight++;
+    reserve(s, t->target, 1);
 }
 
 static int claim(struct drift_sender *s, struct chain *c, struct drift_queued *e, bool *ret_taken,
@@ -346,40 +356,62 @@ static int claim(struct drift_sender *s, struct chain *c, struct drift_queued *e
     return r;
 }
 
-static int start_entry(struct drift_sender *s, struct chain *c, struct drift_queued *e, struct drift_err *err)
+/* Takes leases of what may go and has room; those that were got move to the front of ready. */
+static int claim_ready(struct drift_sender *s, struct chain *c, struct drift_queued **ready, size_t n, size_t *ret_n,
+                       struct drift_err *err)
 {
-    bool taken = false;
+    size_t got = 0;
+    int r = 0;
+    for (size_t i = 0; !r && i < n; i++) {
+        bool taken = false;
+        if (room_for(s, ready[i]->target))
+            r = claim(s, c, ready[i], &taken, err);
+        if (!taken)
+            continue;
+        reserve(s, ready[i]->target, 1);
+        ready[got++] = ready[i];
+    }
+    for (size_t i = 0; i < got; i++)
+        reserve(s, ready[i]->target, -1);
+    *ret_n = got;
+    return r;
+}
+
+/* With the leases in hand nobody else writes these entries: what Redis says now is so. */
+static int look_again(struct drift_sender *s, struct chain *c, struct drift_queued **e, size_t n, struct drift_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        e[i]->claimed = true;
+    int r = n ? read_chain(s, c, err) : 0;
+    for (size_t i = 0; i < n; i++)
+        e[i]->claimed = false;
+    return r;
+}
+
+static void start_entry(struct drift_sender *s, struct chain *c, struct drift_queued *e)
+{
     struct transfer *t = free_transfer(s);
-    int r = claim(s, c, e, &taken, err);
-    if (r || !taken)
-        return r;
+    if (e->state.done != DRIFT_DONE_NO || !e->action.body || !e->found)
+        return;
     *t = (struct transfer){.chain = (size_t)(c - s->chains), .target = e->target, .entry = e};
     launch(s, t, e->id, e->action.body, e->action.body_len);
     e->in_flight = t->delivery != NULL;
     if (!e->in_flight)
         e->state.next_ms = wall(s) + POLL_IDLE_MS;
-    return 0;
-}
-
-static bool room_for(const struct drift_sender *s, size_t target)
-{
-    return s->n_in_flight < IN_FLIGHT_MAX && target_room(&s->targets[target]) > 0;
 }
 
 static int start_chain(struct drift_sender *s, struct chain *c, struct drift_err *err)
 {
+    if (c->queue.n_waiting == 0)
+        return 0;
     struct drift_queue_rules rules = rules_of(s);
-    struct drift_queued **ready = drift_xcalloc(c->queue.n + 1, sizeof *ready);
-    size_t n = c->queue.n_waiting ? drift_queue_ready(&c->queue, wall(s), &rules, ready, c->queue.n) : 0;
-    int r = 0;
-    if (n && mono(s) - c->read_ms > STALE_READ_MS) { /* somebody else may have sent it meanwhile */
-        r = read_chain(s, c, err);
-        ready = drift_xrealloc(ready, c->queue.n + 1, sizeof *ready);
-        n = r ? 0 : drift_queue_ready(&c->queue, wall(s), &rules, ready, c->queue.n);
-    }
+    struct drift_queued **ready = drift_xcalloc(c->queue.n, sizeof *ready);
+    size_t n = drift_queue_ready(&c->queue, wall(s), &rules, ready, c->queue.n);
+    int r = claim_ready(s, c, ready, n, &n, err);
+    if (!r)
+        r = look_again(s, c, ready, n, err);
     for (size_t i = 0; !r && i < n; i++)
-        if (room_for(s, ready[i]->target))
-            r = start_entry(s, c, ready[i], err);
+        start_entry(s, c, ready[i]);
     free(ready);
     return r;
 }
@@ -446,6 +478,11 @@ static bool has_notice(const struct drift_sender *s, size_t chain, size_t target
     return false;
 }
 
+static bool late_now(const struct drift_sender *s, const struct drift_queued *e)
+{
+    return e->late && !e->in_flight && e->state.done == DRIFT_DONE_NO && e->leased_until_ms <= wall(s);
+}
+
 static void make_notice(struct drift_sender *s, size_t chain, size_t target)
 {
     struct drift_queue *q = &s->chains[chain].queue;
@@ -455,7 +492,7 @@ static void make_notice(struct drift_sender *s, size_t chain, size_t target)
     n->entries = drift_xcalloc(q->n + 1, sizeof *n->entries);
     for (size_t i = 0; i < q->n; i++) {
         struct drift_queued *e = q->entries[i];
-        if (e->late && !e->in_flight && e->target == target && e->leased_until_ms <= wall(s))
+        if (late_now(s, e) && e->target == target)
             n->entries[n->n++] = e;
     }
     if (n->n == 0) {
@@ -475,7 +512,7 @@ static void make_notices(struct drift_sender *s)
     for (size_t c = 0; c < s->n_chains; c++)
         for (size_t i = 0; i < s->chains[c].queue.n; i++) {
             struct drift_queued *e = s->chains[c].queue.entries[i];
-            if (e->late && !e->in_flight && !has_notice(s, c, e->target))
+            if (late_now(s, e) && !has_notice(s, c, e->target))
                 make_notice(s, c, e->target);
         }
 }
@@ -490,21 +527,36 @@ static void notice_remove(struct drift_sender *s, struct notice *gone)
         }
 }
 
+/* True when the notice may be sent: leased, and none of its entries is finished by now. */
+static int take_notice(struct drift_sender *s, struct notice *n, bool *ret_taken, struct drift_err *err)
+{
+    struct chain *c = &s->chains[n->chain];
+    int r = claim(s, c, n->entries[0], ret_taken, err);
+    if (r || !*ret_taken)
+        return r;
+    for (size_t i = 0; i < n->n; i++)
+        n->entries[i]->in_flight = false;
+    r = look_again(s, c, n->entries, n->n, err);
+    for (size_t i = 0; i < n->n; i++) {
+        n->entries[i]->in_flight = true;
+        *ret_taken = *ret_taken && n->entries[i]->state.done == DRIFT_DONE_NO;
+    }
+    return r;
+}
+
 static int start_notices(struct drift_sender *s, struct drift_err *err)
 {
     int r = 0;
     for (struct notice *n = s->notices, *next; !r && n; n = next) {
+        bool taken = false;
         next = n->next;
         if (n->in_flight || n->state.next_ms > wall(s) || s->routes[n->target].held || !room_for(s, n->target))
             continue;
-        bool taken = false;
-        r = claim(s, &s->chains[n->chain], n->entries[0], &taken, err);
-        if (r)
-            break;
-        if (!taken) { /* another instance announces them */
+        r = take_notice(s, n, &taken, err);
+        if (!r && !taken) /* another instance announces them */
             notice_remove(s, n);
+        if (r || !taken)
             continue;
-        }
         struct transfer *t = free_transfer(s);
         *t = (struct transfer){.chain = n->chain, .target = n->target, .notice = n};
         launch(s, t, n->id, n->body, strlen(n->body));
@@ -595,8 +647,7 @@ static void finish_transfer(struct drift_sender *s, struct transfer *t, CURLcode
     struct drift_delivery_result result;
     drift_delivery_finish(t->delivery, code, &result);
     curl_multi_remove_handle(s->multi, drift_delivery_easy(t->delivery));
-    s->n_in_flight--;
-    s->targets[t->target].n_in_flight--;
+    reserve(s, t->target, -1);
     if (result.outcome == DRIFT_OUTCOME_RETRY)
         target_fails(s, t->target, &result);
     else

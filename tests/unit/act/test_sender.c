@@ -38,6 +38,7 @@ static char urls[N_ENDPOINTS][128];
 static struct drift_secret secret = {.env = (char[]){"DRIFTD_TEST_SECRET"}};
 static struct drift_model model = {.name = (char[]){MODEL}};
 static struct drift_config config;
+static char group[] = "g";
 static const struct drift_chain_id chain = {.model = MODEL, .kind = DRIFT_CHAIN_INPUT};
 static char last_head[33];
 static int n_windows;
@@ -71,7 +72,7 @@ static void setup(void)
                                    .endpoints = endpoints,
                                    .n_models = 1,
                                    .models = &model,
-                                   .kafka = {.group = (char[]){"g"}},
+                                   .kafka = {.group = group},
                                    .state = {.max_action_age_ms = 3600000}};
     snprintf(last_head, sizeof last_head, "%032x", 0xfeed);
     struct drift_pair first = PAIR("plan:0", "{}");

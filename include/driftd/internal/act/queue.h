@@ -36,7 +36,8 @@ struct drift_queued {
     struct drift_retry state;
     bool refused;     /* found bad by this refresh: the caller logs and counts it, then clears this */
     bool unsaved;     /* state is newer than Redis's */
-    bool in_flight;   /* or claimed for a notice */
+    bool in_flight; /* being sent, or part of a notice: refresh leaves it alone */
+    bool claimed;   /* this process has the lease and is about to look again: refresh keeps it, with Redis's state */
     bool late;        /* waits for its notice */
     int64_t leased_until_ms; /* by somebody else; 0: no */
     uint64_t key;     /* hash of rule, step, endpoint, incident: what transitions share */
