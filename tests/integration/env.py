@@ -254,7 +254,11 @@ class Redis:
         self.process.kill()
 
     def command(self, *args):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+        return self.command_at(self.port, *args)
+
+    @staticmethod
+    def command_at(port, *args):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
             s.sendall(b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%s\r\n" % (len(a), a) for a in (_bytes(a) for a in args)))
             return _reply(s.makefile("rb"))
 
@@ -331,6 +335,9 @@ class Receiver:
         class Server(http.server.ThreadingHTTPServer):
             allow_reuse_address = True
             daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass  # a killed driftd cuts its connection
 
         self.server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

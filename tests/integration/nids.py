@@ -89,7 +89,7 @@ def config(brokers_text, redis_port, receiver, events, labels, group="nids", avr
 
 # ---- recount: cells by plain search over the baseline's own edges, no code of driftd's involved ----
 def columns_of(shown, chain="input"):
-    """{name: column} of `driftd baseline show --format json`."""
+    """{name: column} of a baseline as baseline_file reads it."""
     return {c["name"] if c["role"] == "feature" else c["role"]: c for c in shown["chains"][chain]["columns"]}
 
 

@@ -21,6 +21,8 @@ class Kill(env.Case):
         topic, labels = brokers.topic("nids-events"), brokers.topic("nids-labels", 2)
         config = nids.config(brokers.brokers, redis.port, receiver, topic, labels)
         config["state"]["flush_interval"] = "100ms"
+        # a static member is back at once; another one waits until the dead one's session is over
+        config["kafka"]["options"] = {"group.instance.id": "kill-test"}
         driftd = env.Driftd(self.dir, config)
         test_nslkdd.baseline(self, driftd, replay)
         brokers.produce(labels, replay.label_records())
