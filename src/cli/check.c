@@ -1,5 +1,4 @@
 /* src/cli/check.c    driftd check: is the configuration good, and (--connect) are the servers it names? */
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -34,7 +33,8 @@ static const char usage[] =
     "      --json-schema    print the JSON Schema (config/driftd.schema.json)\n"
     "  -h, --help           this text\n"
     "\n"
-    "Exit status: 0 good, 1 a server is not as it should be, 2 usage, 69 the file cannot be read, 78 bad configuration.\n"
+    "Exit status: 0 good, 1 a server is not as it should be, 2 usage, 69 the file cannot be read, 78 bad "
+    "configuration.\n"
     "\n"
     "Examples:\n"
     "  driftd check -c /etc/driftd/driftd.yaml\n"
@@ -53,7 +53,8 @@ static uint64_t columns_of(const struct drift_config *c, const struct drift_mode
     for (size_t i = 0; i < m->n_streams; i++) {
         const struct drift_stream *s = &c->streams[m->streams[i]];
         n += s->n_feature_fields ? s->n_feature_fields : s->features ? (size_t)ASSUMED_FEATURES : 0;
-        n += (uint64_t)(s->score != NULL) + (s->decision != NULL) + (s->source != NULL) + (s->latency != NULL) + (s->label != NULL);
+        n += (uint64_t)(s->score != NULL) + (s->decision != NULL) + (s->source != NULL) + (s->latency != NULL) +
+             (s->label != NULL);
     }
     return n;
 }
@@ -72,12 +73,13 @@ static void show_model(const struct drift_config *c, const struct drift_model *m
     char size[48], late[48], state[32], verdicts[32];
     uint64_t columns = columns_of(c, m);
     uint64_t windows = (uint64_t)((m->lateness_ms + c->state.retain_ms) / m->window_ms) + 2;
-    printf("  model %s: owner %s, criticality %s, windows of %s, lateness %s, %zu rules\n", m->name, c->owners[m->owner].name,
-           m->criticality, drift_duration_text(m->window_ms, size, sizeof size),
+    printf("  model %s: owner %s, criticality %s, windows of %s, lateness %s, %zu rules\n", m->name,
+           c->owners[m->owner].name, m->criticality, drift_duration_text(m->window_ms, size, sizeof size),
            drift_duration_text(m->lateness_ms, late, sizeof late), m->n_rules);
     printf("    in Redis about %s a partition (%llu windows of %llu columns) and %s of verdicts\n",
            bytes_text(windows * columns * COLUMN_BYTES, state, sizeof state), (unsigned long long)windows,
-           (unsigned long long)columns, bytes_text(c->state.keep_verdicts * columns * VERDICT_BYTES, verdicts, sizeof verdicts));
+           (unsigned long long)columns,
+           bytes_text(c->state.keep_verdicts * columns * VERDICT_BYTES, verdicts, sizeof verdicts));
 }
 
 static void show_stream(const struct drift_stream *s)
@@ -85,7 +87,8 @@ static void show_stream(const struct drift_stream *s)
     printf("  stream %s: %s,", s->name, s->format == DRIFT_FORMAT_AVRO ? "avro" : "json");
     for (size_t i = 0; i < s->n_topics; i++)
         printf(" %s", s->topics[i]);
-    printf("%s%s\n", drift_stream_feeds(s, DRIFT_CHAIN_INPUT) ? "; inputs" : "", drift_stream_feeds(s, DRIFT_CHAIN_LABEL) ? "; labels" : "");
+    printf("%s%s\n", drift_stream_feeds(s, DRIFT_CHAIN_INPUT) ? "; inputs" : "",
+           drift_stream_feeds(s, DRIFT_CHAIN_LABEL) ? "; labels" : "");
 }
 
 static void show_summary(const struct drift_config *c)
@@ -94,8 +97,8 @@ static void show_summary(const struct drift_config *c)
     for (size_t i = 0; i < c->n_models; i++)
         rules += c->models[i].n_rules;
     printf("%s is good: streams %zu, models %zu, rules %zu, playbooks %zu, endpoints %zu; hash %.12s%s%s\n", c->file,
-           c->n_streams, c->n_models, rules, c->n_playbooks, c->n_endpoints, c->hash, c->change.version ? ", change " : "",
-           c->change.version ? c->change.version : "");
+           c->n_streams, c->n_models, rules, c->n_playbooks, c->n_endpoints, c->hash,
+           c->change.version ? ", change " : "", c->change.version ? c->change.version : "");
     for (size_t i = 0; i < c->n_streams; i++)
         show_stream(&c->streams[i]);
     for (size_t i = 0; i < c->n_models; i++)
@@ -112,7 +115,11 @@ static void found(void *ctx, enum drift_probe result, const char *what, const ch
     struct finding *f = ctx;
     f->failed = f->failed || result == DRIFT_PROBE_FAIL;
     drift_cli_progress_done();
-    printf("%-4s  %s: %s\n", result == DRIFT_PROBE_OK ? "ok" : result == DRIFT_PROBE_WARN ? "warn" : "FAIL", what, text);
+    printf("%-4s  %s: %s\n",
+           result == DRIFT_PROBE_OK     ? "ok"
+           : result == DRIFT_PROBE_WARN ? "warn"
+                                        : "FAIL",
+           what, text);
     fflush(stdout);
 }
 
@@ -138,12 +145,15 @@ static void say_role(struct finding *f, const struct drift_store_health *h)
 static void say_memory(struct finding *f, const struct drift_store_health *h)
 {
     if (!h->config_known && !h->noeviction)
-        say(f, DRIFT_PROBE_WARN, "redis", "eviction policy is unknown: it must be noeviction, anything else drops state");
+        say(f, DRIFT_PROBE_WARN, "redis",
+            "eviction policy is unknown: it must be noeviction, anything else drops state");
     else if (!h->noeviction && h->maxmemory != 0)
-        say(f, DRIFT_PROBE_FAIL, "redis", "evicts keys (maxmemory-policy %s): set noeviction, eviction drops counts and actions",
+        say(f, DRIFT_PROBE_FAIL, "redis",
+            "evicts keys (maxmemory-policy %s): set noeviction, eviction drops counts and actions",
             h->maxmemory_policy);
     else if (!h->noeviction)
-        say(f, DRIFT_PROBE_WARN, "redis", "maxmemory-policy is %s: set noeviction before a maxmemory is set", h->maxmemory_policy);
+        say(f, DRIFT_PROBE_WARN, "redis", "maxmemory-policy is %s: set noeviction before a maxmemory is set",
+            h->maxmemory_policy);
     if (h->maxmemory > 0 && h->used_memory > h->maxmemory / 10 * 9)
         say(f, DRIFT_PROBE_WARN, "redis", "uses more than 90 %% of maxmemory: writes will be refused when it is full");
 }
@@ -154,9 +164,11 @@ static void say_persistence(struct finding *f, const struct drift_config *c, con
         say(f, DRIFT_PROBE_WARN, "redis", "appendonly is off: a restart loses %s; set appendonly yes",
             h->rdb ? "everything since the last snapshot" : "everything");
     if (h->replicas > 0 && c->state.settle_ms == 0)
-        say(f, DRIFT_PROBE_WARN, "redis", "has replicas, but state.settle is 0s: a failover could judge a window twice; set 10s");
+        say(f, DRIFT_PROBE_WARN, "redis",
+            "has replicas, but state.settle is 0s: a failover could judge a window twice; set 10s");
     if (h->replicas > 0 && h->min_replicas == 0)
-        say(f, DRIFT_PROBE_WARN, "redis", "min-replicas-to-write is 0: a failover can lose more than state.settle; set 1");
+        say(f, DRIFT_PROBE_WARN, "redis",
+            "min-replicas-to-write is 0: a failover can lose more than state.settle; set 1");
 }
 
 static void connect_redis(struct finding *f, const struct drift_config *c)
@@ -188,8 +200,11 @@ static void connect_registry(struct finding *f, const struct drift_config *c, in
         say(f, DRIFT_PROBE_FAIL, "registry", "%s", err.text);
         return;
     }
-    struct drift_registry_settings s = {.url = c->registry_url, .username = c->registry_username, .password = password,
-                                        .timeout_ms = timeout_ms, .max_schemas = 1};
+    struct drift_registry_settings s = {.url = c->registry_url,
+                                        .username = c->registry_username,
+                                        .password = password,
+                                        .timeout_ms = timeout_ms,
+                                        .max_schemas = 1};
     if (drift_registry_new(&s, &r, &err) || drift_registry_ping(r, &err))
         say(f, DRIFT_PROBE_FAIL, "registry", "%s: check registry: in the configuration", err.text);
     else
@@ -266,7 +281,6 @@ static void check_secrets(struct finding *f, const struct drift_endpoint *e)
 static int connect_all(const struct drift_config *c, int64_t timeout_ms)
 {
     struct finding f = {0};
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     drift_cli_progress("asking the brokers ...");
     drift_probe_kafka(c, timeout_ms, found, &f);
     drift_cli_progress("asking Redis ...");
@@ -279,7 +293,6 @@ static int connect_all(const struct drift_config *c, int64_t timeout_ms)
         connect_endpoint(&f, &c->endpoints[i], timeout_ms);
     }
     drift_cli_progress_done();
-    curl_global_cleanup();
     return f.failed ? DRIFT_EXIT_FOUND : DRIFT_EXIT_OK;
 }
 
@@ -310,11 +323,13 @@ static int check_file(const char *file, bool connect, int64_t timeout_ms)
 int drift_cmd_check(int argc, char **argv)
 {
     enum { CONNECT = 256, TIMEOUT, REFERENCE, SCHEMA };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},    {"connect", no_argument, NULL, CONNECT},
-        {"timeout", required_argument, NULL, TIMEOUT}, {"reference", no_argument, NULL, REFERENCE},
-        {"json-schema", no_argument, NULL, SCHEMA},  {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"connect", no_argument, NULL, CONNECT},
+                                            {"timeout", required_argument, NULL, TIMEOUT},
+                                            {"reference", no_argument, NULL, REFERENCE},
+                                            {"json-schema", no_argument, NULL, SCHEMA},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     const char *file = NULL;
     bool connect = false;
     int64_t timeout_ms = 10000;
@@ -328,7 +343,8 @@ int drift_cmd_check(int argc, char **argv)
             break;
         case TIMEOUT:
             if (!drift_duration_parse(optarg, strlen(optarg), &timeout_ms) || timeout_ms < 100 || timeout_ms > 600000)
-                return drift_cli_fail(DRIFT_EXIT_USAGE, "check", "--timeout wants a duration from 100ms to 10m, not %s", optarg);
+                return drift_cli_fail(DRIFT_EXIT_USAGE, "check", "--timeout wants a duration from 100ms to 10m, not %s",
+                                      optarg);
             break;
         case REFERENCE:
             return print_generated(drift_config_reference);

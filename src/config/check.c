@@ -11,8 +11,9 @@
 
 #include "driftd/measure.h"
 
-#define CHECKER(name) \
-    void drift_check_##name(struct drift_fill *f, const struct drift_node *node, void *base, const struct drift_path *path)
+#define CHECKER(name)                                                                                                  \
+    void drift_check_##name(struct drift_fill *f, const struct drift_node *node, void *base,                           \
+                            const struct drift_path *path)
 
 static bool has(const struct drift_node *map, const char *key)
 {
@@ -23,8 +24,8 @@ static bool has(const struct drift_node *map, const char *key)
 /* ---- kafka, redis, registry, state, http ---- */
 CHECKER(option)
 {
-    static const char *const passwords[] = {"sasl.password",        "ssl.key.password", "ssl.keystore.password",
-                                            "ssl.key.pem",          "sasl.oauthbearer.client.secret"};
+    static const char *const passwords[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem",
+                                            "sasl.oauthbearer.client.secret"};
     struct drift_option *o = base;
     for (const struct drift_reserved_option *r = drift_reserved_options; r->name; r++)
         if (!strcmp(o->name, r->name))
@@ -92,14 +93,16 @@ static void check_url(struct drift_fill *f, const struct drift_node *node, const
     else if (!u.https && !u.loopback && !e->n_secrets)
         drift_fill_error(f, at, path, "url", "http without `secret`: anybody on the way could forge actions");
     else if (!e->n_secrets && !has(node, "secret") && !has(node, "secrets"))
-        drift_fill_warning(f, node, path, "secret", "is missing: actions go out unsigned, a receiver cannot tell them from forged ones");
+        drift_fill_warning(f, node, path, "secret",
+                           "is missing: actions go out unsigned, a receiver cannot tell them from forged ones");
 }
 
 CHECKER(endpoint)
 {
     struct drift_endpoint *e = base;
     if (has(node, "secret") && has(node, "secrets"))
-        drift_fill_error(f, drift_fill_at(node, "secrets"), path, "secrets", "stands beside `secret`: remove one of them");
+        drift_fill_error(f, drift_fill_at(node, "secrets"), path, "secrets",
+                         "stands beside `secret`: remove one of them");
     check_url(f, node, e, path);
 }
 
@@ -122,7 +125,8 @@ CHECKER(playbook)
 {
     struct drift_playbook *p = base;
     if (!p->what_to_do)
-        drift_fill_warning(f, node, path, "what_to_do", "is missing: whoever receives an action is not told what to do");
+        drift_fill_warning(f, node, path, "what_to_do",
+                           "is missing: whoever receives an action is not told what to do");
 }
 
 /* ---- streams ---- */
@@ -141,7 +145,8 @@ CHECKER(features)
 {
     struct drift_stream *s = base;
     if (node->kind == DRIFT_NODE_MAP && s->features && s->n_feature_fields)
-        drift_fill_error(f, drift_fill_at(node, "object"), path, "object", "stands beside `fields`: remove one of them");
+        drift_fill_error(f, drift_fill_at(node, "object"), path, "object",
+                         "stands beside `fields`: remove one of them");
     else if (node->kind == DRIFT_NODE_MAP && !s->features && !s->n_feature_fields && !node->n)
         drift_fill_error(f, node, path, NULL, "wants `object` or `fields`");
 }
@@ -173,7 +178,8 @@ static void check_topics(struct drift_fill *f, const struct drift_node *node, co
     const char *twice;
     if (has(node, "topic") && has(node, "topics"))
         drift_fill_error(f, drift_fill_at(node, "topics"), path, "topics", "stands beside `topic`: remove one of them");
-    else if (!has(node, "topic") && (!has(node, "topics") || (drift_node_get(node, "topics")->kind == DRIFT_NODE_LIST && !s->n_topics)))
+    else if (!has(node, "topic") &&
+             (!has(node, "topics") || (drift_node_get(node, "topics")->kind == DRIFT_NODE_LIST && !s->n_topics)))
         drift_fill_error(f, drift_fill_at(node, "topics"), path, "topic", "is missing (or `topics`)");
     else if ((twice = repeated(f, s->topics, s->n_topics)))
         drift_fill_error(f, drift_fill_at(node, "topics"), path, "topics", "`%s` is there twice", twice);
@@ -189,11 +195,13 @@ CHECKER(stream)
         any = any || has(node, data[i]);
     check_topics(f, node, s, path);
     if (!any)
-        drift_fill_error(f, node, path, NULL, "carries nothing to watch: give features, score, decision, label, source or latency");
+        drift_fill_error(f, node, path, NULL,
+                         "carries nothing to watch: give features, score, decision, label, source or latency");
     if (s->schema_file && s->format == DRIFT_FORMAT_JSON)
         drift_fill_error(f, drift_fill_at(node, "schema_file"), path, "schema_file", "is for `format: avro`");
     if (has(node, "format") && s->format == DRIFT_FORMAT_AVRO && !s->schema_file && !has(f->root, "registry"))
-        drift_fill_error(f, drift_fill_at(node, "format"), path, "format", "avro needs `registry` or the stream's `schema_file`");
+        drift_fill_error(f, drift_fill_at(node, "format"), path, "format",
+                         "avro needs `registry` or the stream's `schema_file`");
     if ((twice = repeated(f, s->feature_fields, s->n_feature_fields)))
         drift_fill_error(f, drift_fill_at(node, "features"), path, "features.fields", "`%s` is there twice", twice);
 }
@@ -235,8 +243,9 @@ static void check_fit(struct drift_fill *f, const struct drift_node *node, const
     } else if (r->scope != DRIFT_SCOPE_FEATURE) {
         enum drift_kind kind = scope_numeric(r->scope) ? DRIFT_NUMERIC : DRIFT_CATEGORICAL;
         if (!drift_measure_applies(r->measure, kind))
-            drift_fill_error(f, drift_fill_at(node, "measure"), path, "measure", "%s does not exist for the %s, which is %s",
-                             measure, scope, kind == DRIFT_NUMERIC ? "a number" : "a category");
+            drift_fill_error(f, drift_fill_at(node, "measure"), path, "measure",
+                             "%s does not exist for the %s, which is %s", measure, scope,
+                             kind == DRIFT_NUMERIC ? "a number" : "a category");
     }
 }
 
@@ -288,7 +297,8 @@ CHECKER(rule)
     if (r->persist_k > r->persist_of)
         drift_fill_error(f, drift_fill_at(persist, "k"), path, "persist.k", "is above `of`");
     if (r->sla.acknowledge_ms && r->sla.resolve_ms && r->sla.resolve_ms < r->sla.acknowledge_ms)
-        drift_fill_error(f, drift_fill_at(drift_node_get(node, "sla"), "resolve"), path, "sla.resolve", "is shorter than `acknowledge`");
+        drift_fill_error(f, drift_fill_at(drift_node_get(node, "sla"), "resolve"), path, "sla.resolve",
+                         "is shorter than `acknowledge`");
 }
 
 /* ---- models ---- */
@@ -320,7 +330,8 @@ static void check_streams(struct drift_fill *f, const struct drift_node *node, c
                 break;
             }
         if (!model_of_stream(s, m))
-            drift_fill_error(f, list->item[i], &last, NULL, "all records of `%s` are of the model `%s`", s->name, s->model_value);
+            drift_fill_error(f, list->item[i], &last, NULL, "all records of `%s` are of the model `%s`", s->name,
+                             s->model_value);
     }
 }
 
@@ -396,7 +407,8 @@ static void check_rules(struct drift_fill *f, const struct drift_node *node, str
         }
         for (size_t j = 0; r->name && j < i; j++)
             if (m->rules[j].name && !strcmp(m->rules[j].name, r->name)) {
-                drift_fill_error(f, drift_fill_at(at, "name"), &last, "name", "`%s` is the name of rules[%zu] too", r->name, j);
+                drift_fill_error(f, drift_fill_at(at, "name"), &last, "name", "`%s` is the name of rules[%zu] too",
+                                 r->name, j);
                 break;
             }
         if (has(at, "scope") && m->n_streams && !model_carries(f, m, r->scope))
@@ -460,7 +472,8 @@ CHECKER(model)
     else
         rules_default(f, m);
     if (!isnan(m->threshold) && m->n_streams && !model_carries(f, m, DRIFT_SCOPE_SCORE))
-        drift_fill_error(f, drift_fill_at(node, "threshold"), path, "threshold", "no stream of the model carries score");
+        drift_fill_error(f, drift_fill_at(node, "threshold"), path, "threshold",
+                         "no stream of the model carries score");
 }
 
 /* ---- the whole ---- */
@@ -474,8 +487,9 @@ static void check_model_values(struct drift_fill *f, const struct drift_node *st
             continue;
         const struct drift_node *model = drift_node_get(streams->item[i], "model");
         struct drift_path all = {.up = path, .key = "streams"}, one = {.up = &all, .key = s->name};
-        drift_fill_error(f, drift_fill_at(model, "value"), &one, "model.value", "`%s` is not in `models`%s", s->model_value,
-                         drift_fill_hint(s->model_value, &c->models->name, c->n_models, sizeof *c->models, hint, sizeof hint));
+        drift_fill_error(
+            f, drift_fill_at(model, "value"), &one, "model.value", "`%s` is not in `models`%s", s->model_value,
+            drift_fill_hint(s->model_value, &c->models->name, c->n_models, sizeof *c->models, hint, sizeof hint));
     }
 }
 
@@ -488,7 +502,8 @@ static void check_topic_owners(struct drift_fill *f, const struct drift_node *st
             for (size_t j = 0; j < i; j++)
                 for (size_t u = 0; u < c->streams[j].n_topics; u++) {
                     const char *a = c->streams[i].topics[t], *b = c->streams[j].topics[u];
-                    struct drift_path all = {.up = path, .key = "streams"}, one = {.up = &all, .key = c->streams[i].name};
+                    struct drift_path all = {.up = path, .key = "streams"},
+                                      one = {.up = &all, .key = c->streams[i].name};
                     const struct drift_node *at = streams->item[i];
                     if (a && b && !strcmp(a, b))
                         drift_fill_error(f, drift_fill_at(at, has(at, "topic") ? "topic" : "topics"), &one, "topic",
@@ -502,7 +517,8 @@ static void mark(bool *used, int i, size_t n)
         used[i] = true;
 }
 
-static void warn_unused(struct drift_fill *f, const struct drift_path *path, const char *key, const bool *used, size_t n)
+static void warn_unused(struct drift_fill *f, const struct drift_path *path, const char *key, const bool *used,
+                        size_t n)
 {
     const struct drift_node *map = drift_node_get(f->root, key);
     struct drift_path all = {.up = path, .key = key};

@@ -11,8 +11,8 @@
 
 enum { REPORT_MAX = 1 << 20 };
 
-static const char *const step_names[DRIFT_N_STEP] = {"ticket",       "notify",             "page",
-                                                     "human_review", "disable_automation", "rollback"};
+static const char *const step_names[DRIFT_N_STEP] = {"ticket",  "notify", "page", "human_review", "disable_automation",
+                                                     "rollback"};
 
 const char *drift_step_name(enum drift_step_kind k)
 {

@@ -11,8 +11,8 @@
 
 enum { PATH_TEXT = 512, ITEMS_MAX = 1000, TEXT_MAX = 1024, QUOTE_MAX = 60 };
 
-static void fill_value(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                       const struct drift_path *path);
+static void fill_value(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                       void *base, const struct drift_path *path);
 
 /* ---- messages ---- */
 static size_t path_text(const struct drift_path *path, char *buf, size_t cap)
@@ -152,8 +152,8 @@ static bool in_range(struct drift_fill *f, const struct drift_schema_row *row, c
     return false;
 }
 
-static bool fill_integer(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                         const struct drift_path *path)
+static bool fill_integer(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                         void *base, const struct drift_path *path)
 {
     int64_t v;
     if (node->kind != DRIFT_NODE_SCALAR || !node->plain || !drift_i64_parse(node->text, node->len, &v))
@@ -164,8 +164,8 @@ static bool fill_integer(struct drift_fill *f, const struct drift_schema_row *ro
     return true;
 }
 
-static bool fill_number(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                        const struct drift_path *path)
+static bool fill_number(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                        void *base, const struct drift_path *path)
 {
     double v;
     if (node->kind != DRIFT_NODE_SCALAR || !node->plain || !drift_f64_parse(node->text, node->len, &v))
@@ -188,8 +188,8 @@ static bool fill_duration(struct drift_fill *f, const struct drift_schema_row *r
     return true;
 }
 
-static bool fill_size(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                      const struct drift_path *path)
+static bool fill_size(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                      void *base, const struct drift_path *path)
 {
     uint64_t bytes;
     if (node->kind != DRIFT_NODE_SCALAR || !drift_size_parse(node->text, node->len, &bytes))
@@ -200,8 +200,8 @@ static bool fill_size(struct drift_fill *f, const struct drift_schema_row *row, 
     return true;
 }
 
-static bool fill_bool(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                      const struct drift_path *path)
+static bool fill_bool(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                      void *base, const struct drift_path *path)
 {
     bool plain = node->kind == DRIFT_NODE_SCALAR && node->plain;
     bool yes = plain && !strcmp(node->text, "true");
@@ -247,7 +247,11 @@ static const struct drift_schema_choice *choice_of(struct drift_fill *f, const s
         if (scalar && !strcmp(node->text, c->name))
             return c;
         if (at < sizeof list)
-            at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", c == row->choices ? "" : c[1].name ? ", " : " or ", c->name);
+            at += (size_t)snprintf(list + at, sizeof list - at, "%s%s",
+                                   c == row->choices ? ""
+                                   : c[1].name       ? ", "
+                                                     : " or ",
+                                   c->name);
         if (scalar)
             nearer(node->text, c->name, &best, &found);
     }
@@ -259,8 +263,8 @@ static const struct drift_schema_choice *choice_of(struct drift_fill *f, const s
     return NULL;
 }
 
-static bool fill_text(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                      const struct drift_path *path)
+static bool fill_text(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                      void *base, const struct drift_path *path)
 {
     const char *text = text_of(f, row, node, path);
     if (!text)
@@ -282,8 +286,8 @@ static bool fill_text(struct drift_fill *f, const struct drift_schema_row *row, 
     return true;
 }
 
-static bool fill_choice(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                        const struct drift_path *path)
+static bool fill_choice(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                        void *base, const struct drift_path *path)
 {
     const struct drift_schema_choice *c = choice_of(f, row, node, path);
     if (c)
@@ -315,8 +319,8 @@ static struct names names_of(const struct drift_config *c, enum drift_schema_ref
     drift_bug("unknown reference in the schema");
 }
 
-static bool fill_ref(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                     const struct drift_path *path)
+static bool fill_ref(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                     void *base, const struct drift_path *path)
 {
     struct names names = names_of(f->config, row->ref);
     char hint[192], message[64];
@@ -364,8 +368,8 @@ static bool fill_secret_into(struct drift_fill *f, const struct drift_node *node
     return true;
 }
 
-static bool fill_secret(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                        const struct drift_path *path)
+static bool fill_secret(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                        void *base, const struct drift_path *path)
 {
     struct drift_secret s = {0};
     if (!fill_secret_into(f, node, &s, path))
@@ -427,8 +431,8 @@ static void unknown(struct drift_fill *f, const struct drift_schema_row *rows, c
                      drift_fill_hint(key->text, &rows->key, n, sizeof *rows, hint, sizeof hint));
 }
 
-static bool fill_map(struct drift_fill *f, const struct drift_schema_row *rows, const struct drift_node *node, void *base,
-                     const struct drift_path *path)
+static bool fill_map(struct drift_fill *f, const struct drift_schema_row *rows, const struct drift_node *node,
+                     void *base, const struct drift_path *path)
 {
     if (node->kind != DRIFT_NODE_MAP && !drift_node_null(node))
         return wants(f, node, path, "a map of keys");
@@ -470,8 +474,8 @@ static bool enough_items(struct drift_fill *f, const struct drift_schema_row *ro
     return node->n > 0;
 }
 
-static void fill_element(struct drift_fill *f, const struct drift_schema_row *elem, const struct drift_node *node, void *base,
-                         const struct drift_path *path)
+static void fill_element(struct drift_fill *f, const struct drift_schema_row *elem, const struct drift_node *node,
+                         void *base, const struct drift_path *path)
 {
     if (elem->sub)
         presets(f, elem->sub, base);
@@ -489,8 +493,8 @@ static const char *format_key(const char *s, size_t max)
     return NULL;
 }
 
-static bool fill_named(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                       const struct drift_path *path)
+static bool fill_named(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                       void *base, const struct drift_path *path)
 {
     if (node->kind != DRIFT_NODE_MAP && !drift_node_null(node))
         return wants(f, node, path, "a map of names");
@@ -512,8 +516,8 @@ static bool fill_named(struct drift_fill *f, const struct drift_schema_row *row,
     return true;
 }
 
-static bool fill_list(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                      const struct drift_path *path)
+static bool fill_list(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                      void *base, const struct drift_path *path)
 {
     if (row->single) {
         void *one = drift_memory_get(f->memory, 1, row->size);
@@ -532,8 +536,8 @@ static bool fill_list(struct drift_fill *f, const struct drift_schema_row *row, 
     return true;
 }
 
-static bool fill_by_type(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                         const struct drift_path *path)
+static bool fill_by_type(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                         void *base, const struct drift_path *path)
 {
     switch (row->type) {
     case DRIFT_T_TEXT:
@@ -569,8 +573,8 @@ static bool fill_by_type(struct drift_fill *f, const struct drift_schema_row *ro
     drift_bug("unknown type in the schema");
 }
 
-static void fill_value(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node, void *base,
-                       const struct drift_path *path)
+static void fill_value(struct drift_fill *f, const struct drift_schema_row *row, const struct drift_node *node,
+                       void *base, const struct drift_path *path)
 {
     bool map_form = row->type != DRIFT_T_MAP && row->sub && node->kind == DRIFT_NODE_MAP;
     bool good = map_form ? fill_map(f, row->sub, node, base, path) : fill_by_type(f, row, node, base, path);

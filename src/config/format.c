@@ -81,8 +81,9 @@ const char *drift_format_listen(const char *s)
 const char *drift_format_host(const char *s)
 {
     struct in6_addr v6;
-    return all_of(s, strlen(s), ".-_") || inet_pton(AF_INET6, s, &v6) == 1 ? NULL
-                                                                             : "wants a host name or address without port";
+    return all_of(s, strlen(s), ".-_") || inet_pton(AF_INET6, s, &v6) == 1
+               ? NULL
+               : "wants a host name or address without port";
 }
 
 const char *drift_format_topic(const char *s)
@@ -128,8 +129,8 @@ static void literal_v6(const unsigned char b[16], struct drift_url *u)
         return;
     }
     u->loopback = !memcmp(b, zero, sizeof zero) && b[15] == 1;
-    u->private_address =
-        (!memcmp(b, zero, sizeof zero) && b[15] <= 1) || (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+    u->private_address = (!memcmp(b, zero, sizeof zero) && b[15] <= 1) || (b[0] & 0xfe) == 0xfc ||
+                         (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
 static void literal_find(struct drift_url *u)

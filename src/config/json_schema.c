@@ -54,7 +54,8 @@ static json_t *number_schema(const struct drift_schema_row *row, const char *typ
 static json_t *secret_schema(void)
 {
     return json_pack("{s:s, s:{s:{s:s}, s:{s:s}}, s:b, s:i, s:i}", "type", "object", "properties", "file", "type",
-                     "string", "env", "type", "string", "additionalProperties", 0, "minProperties", 1, "maxProperties", 1);
+                     "string", "env", "type", "string", "additionalProperties", 0, "minProperties", 1, "maxProperties",
+                     1);
 }
 
 static json_t *map_schema(const struct drift_schema_row *rows)
@@ -79,9 +80,11 @@ static json_t *many_schema(const struct drift_schema_row *row)
     bool list = row->type == DRIFT_T_LIST;
     if (row->single)
         return schema_of(row->elem);
-    json_t *type = row->required ? json_string(list ? "array" : "object") : json_pack("[s, s]", list ? "array" : "object", "null");
-    json_t *s = json_pack("{s:o, s:o, s:I}", "type", type, list ? "items" : "additionalProperties", schema_of(row->elem),
-                          list ? "maxItems" : "maxProperties", (json_int_t)(row->max_items ? row->max_items : 1000));
+    json_t *type =
+        row->required ? json_string(list ? "array" : "object") : json_pack("[s, s]", list ? "array" : "object", "null");
+    json_t *s =
+        json_pack("{s:o, s:o, s:I}", "type", type, list ? "items" : "additionalProperties", schema_of(row->elem),
+                  list ? "maxItems" : "maxProperties", (json_int_t)(row->max_items ? row->max_items : 1000));
     if (row->required)
         json_object_set_new(s, list ? "minItems" : "minProperties", json_integer(1));
     return s;
@@ -109,7 +112,8 @@ static json_t *scalar_schema(const struct drift_schema_row *row)
     case DRIFT_T_SECRET:
         return secret_schema();
     case DRIFT_T_OPTION:
-        return json_pack("{s:[o, o]}", "anyOf", text_schema(&(struct drift_schema_row){.empty_ok = true}), secret_schema());
+        return json_pack("{s:[o, o]}", "anyOf", text_schema(&(struct drift_schema_row){.empty_ok = true}),
+                         secret_schema());
     case DRIFT_T_MAP:
         return map_schema(row->sub);
     case DRIFT_T_NAMED:

@@ -14,7 +14,8 @@ static void clean(char *s)
             *s = '?';
 }
 
-void drift_problem_add(struct drift_problems *ps, uint32_t line, uint32_t column, const char *path, const char *fmt, ...)
+void drift_problem_add(struct drift_problems *ps, uint32_t line, uint32_t column, const char *path, const char *fmt,
+                       ...)
 {
     char text[TEXT_MAX];
     if (ps->n == DRIFT_PROBLEMS_MAX) {

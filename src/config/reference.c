@@ -17,17 +17,22 @@ static const char head[] =
     "`file:line:column: path: message`; nothing starts with a file that has one. Commented examples are in `config/`;\n"
     "`config/driftd.schema.json` is a JSON Schema for editors.\n"
     "\n"
-    "- **Durations** have a unit: `500ms`, `30s`, `15m`, `1h30m`, `14d`, `2w`. **Sizes** too: `64KiB`, `16MiB`, `1MB`. A bare\n"
+    "- **Durations** have a unit: `500ms`, `30s`, `15m`, `1h30m`, `14d`, `2w`. **Sizes** too: `64KiB`, `16MiB`, `1MB`. "
+    "A bare\n"
     "  number is refused.\n"
-    "- **Numbers and true/false** stand plain, without quotes. Texts may be plain or quoted; a text that begins with a\n"
+    "- **Numbers and true/false** stand plain, without quotes. Texts may be plain or quoted; a text that begins with "
+    "a\n"
     "  special character of YAML (`*`, `!`, `&`, `{` ...) needs quotes.\n"
-    "- **Secrets** are never in the file: `{file: PATH}` (not readable by others) or `{env: NAME}`. A line end behind the\n"
+    "- **Secrets** are never in the file: `{file: PATH}` (not readable by others) or `{env: NAME}`. A line end behind "
+    "the\n"
     "  secret is dropped. They are read when they are needed.\n"
-    "- **Relative files** (`file`, `schema_file`, `ca_file`, `socket`) are relative to the directory of the configuration.\n"
+    "- **Relative files** (`file`, `schema_file`, `ca_file`, `socket`) are relative to the directory of the "
+    "configuration.\n"
     "- **Names** of owners, endpoints, playbooks, streams and models are free, up to 128 bytes.\n"
     "- **Paths** are dotted: `meta.model` is the member `model` of the member `meta`.\n"
     "- **Names with `*` and `?`** match as in a shell: `*` any text, `?` one byte.\n"
-    "- Anchors and aliases may be used to write a thing once; tags and several documents may not. Limits: 1 MiB, 16 levels,\n"
+    "- Anchors and aliases may be used to write a thing once; tags and several documents may not. Limits: 1 MiB, 16 "
+    "levels,\n"
     "  100,000 values with aliases written out.\n";
 
 static void add_choices(const struct drift_schema_choice *choices, struct drift_buf *out)
@@ -38,12 +43,13 @@ static void add_choices(const struct drift_schema_choice *choices, struct drift_
 
 static void add_type(const struct drift_schema_row *row, struct drift_buf *out)
 {
-    static const char *const names[] = {
-        [DRIFT_T_TEXT] = "text",         [DRIFT_T_INT] = "whole number", [DRIFT_T_NUMBER] = "number",
-        [DRIFT_T_BOOL] = "true or false", [DRIFT_T_DURATION] = "duration", [DRIFT_T_SIZE] = "size",
-        [DRIFT_T_CHOICE] = "",           [DRIFT_T_REF] = "name",         [DRIFT_T_SECRET] = "secret",
-        [DRIFT_T_OPTION] = "text or secret", [DRIFT_T_MAP] = "map",      [DRIFT_T_NAMED] = "map: name to ",
-        [DRIFT_T_LIST] = "list of ",     [DRIFT_T_REFUSED] = "reserved"};
+    static const char *const names[] = {[DRIFT_T_TEXT] = "text",         [DRIFT_T_INT] = "whole number",
+                                        [DRIFT_T_NUMBER] = "number",     [DRIFT_T_BOOL] = "true or false",
+                                        [DRIFT_T_DURATION] = "duration", [DRIFT_T_SIZE] = "size",
+                                        [DRIFT_T_CHOICE] = "",           [DRIFT_T_REF] = "name",
+                                        [DRIFT_T_SECRET] = "secret",     [DRIFT_T_OPTION] = "text or secret",
+                                        [DRIFT_T_MAP] = "map",           [DRIFT_T_NAMED] = "map: name to ",
+                                        [DRIFT_T_LIST] = "list of ",     [DRIFT_T_REFUSED] = "reserved"};
     char range[96];
     if (row->single) {
         add_type(row->elem, out);
@@ -119,7 +125,10 @@ static void add_sections(const struct drift_schema_row *rows, const char *prefix
     for (const struct drift_schema_row *row = rows; row->key; row++) {
         char title[KEY_MAX], inner[KEY_MAX + 1];
         bool many = row->elem && row->elem->type == DRIFT_T_MAP;
-        snprintf(title, sizeof title, "%s%s%s", prefix, row->key, !many ? "" : row->type == DRIFT_T_LIST ? "[]" : ".NAME");
+        snprintf(title, sizeof title, "%s%s%s", prefix, row->key,
+                 !many                       ? ""
+                 : row->type == DRIFT_T_LIST ? "[]"
+                                             : ".NAME");
         snprintf(inner, sizeof inner, "%s.", title);
         if (many) {
             add_section(row->elem->sub, title, row->elem->help, "", out);
@@ -144,19 +153,21 @@ static void add_top(struct drift_buf *out)
 
 static void add_default_rules(struct drift_buf *out)
 {
-    drift_buf_adds(out, "\n## Default rules\n\n"
-                        "A model without `rules` gets these, as far as its streams carry the role. Their owner is the model's, they\n"
-                        "fire at once (`persist` 1 of 1), with the default `p` and `recovery`, and run the model's `default_playbook`\n"
-                        "when it has one.\n\n"
-                        "| name | measure | scope | warning | critical |\n|---|---|---|---|---|\n");
+    drift_buf_adds(
+        out,
+        "\n## Default rules\n\n"
+        "A model without `rules` gets these, as far as its streams carry the role. Their owner is the model's, they\n"
+        "fire at once (`persist` 1 of 1), with the default `p` and `recovery`, and run the model's `default_playbook`\n"
+        "when it has one.\n\n"
+        "| name | measure | scope | warning | critical |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < drift_n_default_rules; i++) {
         const struct drift_default_rule *d = &drift_default_rules[i];
         char warning[32], critical[32];
         drift_f64_text(d->warning, warning, sizeof warning);
         drift_f64_text(d->critical, critical, sizeof critical);
         if (d->feature)
-            drift_buf_addf(out, "| %s | `%s` | `{feature: \"%s\"}` | %s | %s |\n", d->name, drift_measure_name(d->measure),
-                           d->feature, warning, critical);
+            drift_buf_addf(out, "| %s | `%s` | `{feature: \"%s\"}` | %s | %s |\n", d->name,
+                           drift_measure_name(d->measure), d->feature, warning, critical);
         else
             drift_buf_addf(out, "| %s | `%s` | `%s` | %s | %s |\n", d->name, drift_measure_name(d->measure),
                            drift_scope_name(d->scope), warning, critical);
@@ -175,7 +186,8 @@ static void add_measures(struct drift_buf *out)
 #undef X
     };
     drift_buf_adds(out, "\n## Which measure for what\n\n"
-                        "Score and latency are numbers; decision, label and source are categories; a feature is what its type says. A rule\n"
+                        "Score and latency are numbers; decision, label and source are categories; a feature is what "
+                        "its type says. A rule\n"
                         "over features passes over those that its measure does not exist for.\n\n"
                         "| measure | of numbers | of categories | p-value |\n|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -184,15 +196,20 @@ static void add_measures(struct drift_buf *out)
 
 static void add_checks(struct drift_buf *out)
 {
-    drift_buf_adds(out, "\n## What is refused\n\n"
-                        "- Endpoints: `http` to anything but a loopback address, unless `allow_private` and a secret are set; private and\n"
-                        "  loopback addresses without `allow_private`; user and password in a URL. An endpoint without secret is a warning.\n"
-                        "- A topic in two streams; Avro without `registry` or `schema_file`; a stream without anything to watch.\n"
-                        "- Rules whose measure does not exist for their scope, whose level can never be reached, with `critical` below\n"
-                        "  `warning` or `recovery` not below the lowest level, or over a role that no stream of the model carries.\n"
-                        "- `lateness` that holds more than 10,000 windows open; `retain` below `settle`.\n"
-                        "- These properties in `kafka.options`:\n\n"
-                        "| property | why |\n|---|---|\n");
+    drift_buf_adds(
+        out,
+        "\n## What is refused\n\n"
+        "- Endpoints: `http` to anything but a loopback address, unless `allow_private` and a secret are set; private "
+        "and\n"
+        "  loopback addresses without `allow_private`; user and password in a URL. An endpoint without secret is a "
+        "warning.\n"
+        "- A topic in two streams; Avro without `registry` or `schema_file`; a stream without anything to watch.\n"
+        "- Rules whose measure does not exist for their scope, whose level can never be reached, with `critical` "
+        "below\n"
+        "  `warning` or `recovery` not below the lowest level, or over a role that no stream of the model carries.\n"
+        "- `lateness` that holds more than 10,000 windows open; `retain` below `settle`.\n"
+        "- These properties in `kafka.options`:\n\n"
+        "| property | why |\n|---|---|\n");
     for (const struct drift_reserved_option *r = drift_reserved_options; r->name; r++)
         drift_buf_addf(out, "| `%s` | %s |\n", r->name, r->why);
 }

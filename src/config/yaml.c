@@ -180,7 +180,8 @@ static struct drift_node *key_read(struct reader *r, yaml_event_t *ev)
     return NULL;
 }
 
-static struct drift_node *children_read(struct reader *r, struct drift_node *parent, yaml_event_type_t end, size_t depth)
+static struct drift_node *children_read(struct reader *r, struct drift_node *parent, yaml_event_type_t end,
+                                        size_t depth)
 {
     yaml_event_t ev;
     size_t cap = 0;

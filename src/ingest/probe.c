@@ -74,7 +74,8 @@ static void say_limits(struct probe *p)
             "%s can spin with cooperative-sticky (mended in 2.6.1): use range or roundrobin", rd_kafka_version_str());
     if (rd_kafka_version() < 0x02020000)
         say(p, DRIFT_PROBE_WARN, "librdkafka",
-            "%s can stall a slow consumer for up to a second (mended in 2.2); driftd keeps that short, a newer one is faster",
+            "%s can stall a slow consumer for up to a second (mended in 2.2); driftd keeps that short, a newer one is "
+            "faster",
             rd_kafka_version_str());
 }
 
@@ -110,8 +111,8 @@ static bool brokers_answer(struct probe *p)
         rd_kafka_poll(p->rk, 0);
     } while (code && !p->login_refused && now_ms() < end);
     if (!code) {
-        say(p, DRIFT_PROBE_OK, "kafka", "%d broker%s answer%s, librdkafka %s", md->broker_cnt, md->broker_cnt == 1 ? "" : "s",
-            md->broker_cnt == 1 ? "s" : "", rd_kafka_version_str());
+        say(p, DRIFT_PROBE_OK, "kafka", "%d broker%s answer%s, librdkafka %s", md->broker_cnt,
+            md->broker_cnt == 1 ? "" : "s", md->broker_cnt == 1 ? "s" : "", rd_kafka_version_str());
         rd_kafka_metadata_destroy(md);
     } else if (p->login_refused) {
         say(p, DRIFT_PROBE_FAIL, "kafka", "login refused: %s: check sasl.* in kafka.options%s", p->trouble,
@@ -187,7 +188,8 @@ static rd_kafka_message_t *poll_once(struct probe *p, int wait_ms)
 }
 
 /* The answer of each listed partition: an event at its end, a record, or an error; taken off the list as they come. */
-static void await_answers(struct probe *p, rd_kafka_topic_partition_list_t *open, rd_kafka_topic_partition_list_t *refused)
+static void await_answers(struct probe *p, rd_kafka_topic_partition_list_t *open,
+                          rd_kafka_topic_partition_list_t *refused)
 {
     int64_t end = now_ms() + p->timeout_ms;
     while (open->cnt && now_ms() < end) {

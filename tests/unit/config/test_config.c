@@ -22,8 +22,8 @@ static struct drift_config *parse_as(const char *name, const char *text)
 }
 
 #define HEAD "version: 1\nkafka: {brokers: \"b:1\", group: g}\nowners: {soc: {}, ops: {team: Ops}}\n"
-#define STREAMS \
-    "streams:\n  e: {topic: t, format: json, time: ts, model: model, features: f, score: s, decision: d}\n" \
+#define STREAMS                                                                                                        \
+    "streams:\n  e: {topic: t, format: json, time: ts, model: model, features: f, score: s, decision: d}\n"            \
     "  l: {topics: [l, k], format: json, time: {field: at, unit: s}, model: model, label: y}\n"
 #define HOOK "endpoints: {hook: {url: \"https://h.example.com/\", secret: {env: S}}}\n"
 
@@ -170,10 +170,10 @@ END_TEST
 
 START_TEST(default_rules_follow_the_roles)
 {
-    struct drift_config *c =
-        parse_as("x.yaml", HEAD HOOK "playbooks: {a: {what_to_do: x, steps: [{do: ticket, endpoint: hook}]}}\n" STREAMS
-                                     "models:\n  all: {owner: ops, default_playbook: {critical: a}}\n"
-                                     "  scores: {owner: soc, streams: [l], rules: null}\n  none: {owner: soc, rules: []}\n");
+    struct drift_config *c = parse_as(
+        "x.yaml", HEAD HOOK "playbooks: {a: {what_to_do: x, steps: [{do: ticket, endpoint: hook}]}}\n" STREAMS
+                            "models:\n  all: {owner: ops, default_playbook: {critical: a}}\n"
+                            "  scores: {owner: soc, streams: [l], rules: null}\n  none: {owner: soc, rules: []}\n");
     const struct drift_model *all = drift_config_model(c, "all"), *labels = drift_config_model(c, "scores");
     ck_assert_uint_eq(all->n_rules, 8);
     ck_assert_str_eq(all->rules[0].name, "input-drift");
@@ -190,10 +190,10 @@ END_TEST
 
 START_TEST(a_stream_fixed_to_a_model_feeds_only_that)
 {
-    struct drift_config *c = parse_as("x.yaml", HEAD
-                                      "streams:\n  a: {topic: a, format: json, time: ts, model: {value: m}, score: s}\n"
-                                      "  b: {topic: b, format: json, time: ts, model: name, score: s}\n"
-                                      "models: {m: {owner: soc}, n: {owner: soc}}\n");
+    struct drift_config *c =
+        parse_as("x.yaml", HEAD "streams:\n  a: {topic: a, format: json, time: ts, model: {value: m}, score: s}\n"
+                                "  b: {topic: b, format: json, time: ts, model: name, score: s}\n"
+                                "models: {m: {owner: soc}, n: {owner: soc}}\n");
     ck_assert_uint_eq(drift_config_model(c, "m")->n_streams, 2);
     ck_assert_uint_eq(drift_config_model(c, "n")->n_streams, 1);
     ck_assert_uint_eq(drift_config_model(c, "n")->streams[0], 1);
@@ -206,8 +206,9 @@ END_TEST
 START_TEST(features_wanted_and_typed)
 {
     struct drift_config *c = parse_as(
-        "x.yaml", HEAD STREAMS "models:\n  m:\n    owner: ops\n    features:\n      include: \"f_*\"\n      exclude: [f_id, \"*_raw\"]\n"
-                               "      types: {f_country: categorical, \"f_*\": numeric}\n");
+        "x.yaml", HEAD STREAMS
+        "models:\n  m:\n    owner: ops\n    features:\n      include: \"f_*\"\n      exclude: [f_id, \"*_raw\"]\n"
+        "      types: {f_country: categorical, \"f_*\": numeric}\n");
     const struct drift_model *m = c->models;
     ck_assert(drift_model_wants(m, "f_x"));
     ck_assert(!drift_model_wants(m, "x"));

@@ -49,7 +49,8 @@ static size_t keys_find(const struct drift_schema_row *rows, const char *section
         if (!many)
             continue;
         const char *dot = strcmp(title, "Top level") == 0 ? "" : ".";
-        snprintf(next, sizeof next, "%s%s%s%s", *dot ? title : "", dot, row->key, row->type == DRIFT_T_LIST ? "[]" : ".NAME");
+        snprintf(next, sizeof next, "%s%s%s%s", *dot ? title : "", dot, row->key,
+                 row->type == DRIFT_T_LIST ? "[]" : ".NAME");
         snprintf(want, sizeof want, "\n## `%s`\n", next);
         ck_assert_msg(strstr(section, want) != NULL, "no section %s", next);
         n += keys_find(row->elem->sub, strstr(section, want), next, "");
@@ -86,7 +87,8 @@ END_TEST
 START_TEST(json_schema_agrees_with_the_examples)
 {
     char line[256], last[256] = "";
-    FILE *p = popen("/usr/bin/python3 " DRIFTD_SOURCE_DIR "/tests/unit/config/json_schema.py " DRIFTD_SOURCE_DIR " 2>&1", "r");
+    FILE *p = popen(
+        "/usr/bin/python3 " DRIFTD_SOURCE_DIR "/tests/unit/config/json_schema.py " DRIFTD_SOURCE_DIR " 2>&1", "r");
     ck_assert_ptr_nonnull(p);
     while (fgets(line, sizeof line, p)) {
         fputs(line, stdout);

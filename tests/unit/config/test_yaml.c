@@ -1,4 +1,5 @@
-/* tests/unit/config/test_yaml.c    Hostile YAML: bombs, depth, size, encodings, mutations.  Bounded in time and memory. */
+/* tests/unit/config/test_yaml.c    Hostile YAML: bombs, depth, size, encodings, mutations.  Bounded in time and memory.
+ */
 #include "support.h"
 
 #include <stdio.h>
@@ -138,7 +139,8 @@ START_TEST(encodings)
         {"a: \xed\xa0\x80\n", 7, "not text in UTF-8"}, /* surrogate */
         {"a: \xe2\x82", 5, "not text in UTF-8"},       /* cut */
         {"\xff\xfe"
-         "a\0:\0 \0001\0", 10, "not text in UTF-8"}, /* UTF-16 */
+         "a\0:\0 \0001\0",
+         10, "not text in UTF-8"}, /* UTF-16 */
         {"a: \x1b[31m\n", 9, "not text in UTF-8"},
         {"", 0, "is empty"},
         {"\xef\xbb\xbf", 3, "is empty"},

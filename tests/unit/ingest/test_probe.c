@@ -71,7 +71,8 @@ static void probe(const char *brokers, const char *more, int64_t timeout_ms, str
     drift_config_free(c);
 }
 
-#define HAS(f, part) ck_assert_msg((f).text.data && strstr((f).text.data, (part)), "no `%s` in\n%s", (part), (f).text.data)
+#define HAS(f, part)                                                                                                   \
+    ck_assert_msg((f).text.data &&strstr((f).text.data, (part)), "no `%s` in\n%s", (part), (f).text.data)
 
 START_TEST(a_good_cluster)
 {
@@ -135,7 +136,8 @@ START_TEST(options_and_limits)
     probe("127.0.0.1:1", ", options: {security.protcol: SSL}", 1200, &f);
     HAS(f, "2 kafka: kafka.options.security.protcol: librdkafka ");
     drift_buf_release(&f.text);
-    probe("127.0.0.1:1", ", options: {sasl.mechanism: SCRAM-SHA-512, partition.assignment.strategy: cooperative-sticky}", 1200, &f);
+    probe("127.0.0.1:1",
+          ", options: {sasl.mechanism: SCRAM-SHA-512, partition.assignment.strategy: cooperative-sticky}", 1200, &f);
     if (rd_kafka_version() < 0x02060100) {
         HAS(f, "1 librdkafka: this librdkafka (before 2.6.1) cannot log in with SCRAM");
         HAS(f, "can spin with cooperative-sticky");

@@ -26,7 +26,8 @@ struct drift_url {
 bool drift_url_parse(const char *url, struct drift_url *ret);
 
 #define DRIFT_CHECK(name)                                                                                              \
-    void drift_check_##name(struct drift_fill *f, const struct drift_node *node, void *base, const struct drift_path *path)
+    void drift_check_##name(struct drift_fill *f, const struct drift_node *node, void *base,                           \
+                            const struct drift_path *path)
 DRIFT_CHECK(config);
 DRIFT_CHECK(redis);
 DRIFT_CHECK(state);

@@ -33,8 +33,8 @@ struct drift_kafka_config {
     char *group; /* consumer group; names driftd's state in Redis too */
     size_t n_options;
     struct drift_option *options;
-    uint64_t queue_bytes;     /* fetch queue of the consumer in all; default 16 MiB */
-    char *quarantine_topic;   /* NULL: refused records are only counted */
+    uint64_t queue_bytes;   /* fetch queue of the consumer in all; default 16 MiB */
+    char *quarantine_topic; /* NULL: refused records are only counted */
 };
 
 struct drift_redis_config {
@@ -50,12 +50,12 @@ struct drift_redis_config {
 struct drift_state_config {
     int64_t flush_interval_ms; /* 1 s */
     uint64_t flush_max_bytes_per_s;
-    int64_t settle_ms;       /* 10 s: what a Redis failover can lose at most */
-    int64_t clock_skew_ms;   /* 1 s */
-    int64_t future_skew_ms;  /* 10 s: `max_future` */
-    int64_t idle_after_ms;   /* 30 s */
-    int64_t retain_ms;       /* 1 h */
-    int64_t plan_ttl_ms;     /* 5 s */
+    int64_t settle_ms;         /* 10 s: what a Redis failover can lose at most */
+    int64_t clock_skew_ms;     /* 1 s */
+    int64_t future_skew_ms;    /* 10 s: `max_future` */
+    int64_t idle_after_ms;     /* 30 s */
+    int64_t retain_ms;         /* 1 h */
+    int64_t plan_ttl_ms;       /* 5 s */
     int64_t judge_patience_ms; /* 3 s */
     int64_t max_action_age_ms; /* 1 h */
     uint32_t keep_verdicts;    /* bodies kept per chain; 1000 */
@@ -94,8 +94,8 @@ enum drift_step_kind {
 const char *drift_step_name(enum drift_step_kind k); /* "ticket" ... */
 struct drift_step {
     enum drift_step_kind kind;
-    size_t endpoint; /* index in endpoints */
-    bool shadow;     /* recorded and announced as "would have"; default for disable_automation and rollback */
+    size_t endpoint;     /* index in endpoints */
+    bool shadow;         /* recorded and announced as "would have"; default for disable_automation and rollback */
     int64_t cooldown_ms; /* least event time between two firings that touch production; default 30 m there, else 0 */
     bool on_update, on_resolved; /* default: true but for page (update false) */
 };
@@ -113,33 +113,48 @@ struct drift_sla {
 enum drift_severity { DRIFT_SEV_NONE, DRIFT_SEV_WARNING, DRIFT_SEV_CRITICAL };
 const char *drift_severity_name(enum drift_severity s); /* "none", "warning", "critical" */
 
-enum drift_scope { DRIFT_SCOPE_FEATURE, DRIFT_SCOPE_SCORE, DRIFT_SCOPE_DECISION, DRIFT_SCOPE_LABEL, DRIFT_SCOPE_SOURCE, DRIFT_SCOPE_LATENCY, DRIFT_SCOPE_MODEL };
+enum drift_scope {
+    DRIFT_SCOPE_FEATURE,
+    DRIFT_SCOPE_SCORE,
+    DRIFT_SCOPE_DECISION,
+    DRIFT_SCOPE_LABEL,
+    DRIFT_SCOPE_SOURCE,
+    DRIFT_SCOPE_LATENCY,
+    DRIFT_SCOPE_MODEL
+};
 struct drift_rule {
     char *name; /* unique in its model */
     enum drift_measure_id measure;
     enum drift_scope scope;
-    char *feature;           /* glob, when scope is FEATURE */
-    double warning, critical; /* levels on the effect; NAN: that severity is not used */
-    double recovery;          /* default .8 of the lowest level */
-    double p;                 /* significance gate; NAN: .001 / columns in scope; 1 switches the gate off */
+    char *feature;                  /* glob, when scope is FEATURE */
+    double warning, critical;       /* levels on the effect; NAN: that severity is not used */
+    double recovery;                /* default .8 of the lowest level */
+    double p;                       /* significance gate; NAN: .001 / columns in scope; 1 switches the gate off */
     uint32_t persist_k, persist_of; /* k of the last n windows; default 1 of 1 */
-    size_t owner;             /* index in owners */
+    size_t owner;                   /* index in owners */
     struct drift_sla sla;
     int playbook_warning, playbook_critical; /* index in playbooks, -1: none */
 };
 
 enum drift_format { DRIFT_FORMAT_JSON, DRIFT_FORMAT_AVRO };
-enum drift_time_unit { DRIFT_TIME_S, DRIFT_TIME_MS, DRIFT_TIME_US, DRIFT_TIME_NS, DRIFT_TIME_RFC3339, DRIFT_TIME_RECORD /* the Kafka record's own timestamp */ };
+enum drift_time_unit {
+    DRIFT_TIME_S,
+    DRIFT_TIME_MS,
+    DRIFT_TIME_US,
+    DRIFT_TIME_NS,
+    DRIFT_TIME_RFC3339,
+    DRIFT_TIME_RECORD /* the Kafka record's own timestamp */
+};
 struct drift_stream {
     char *name;
     size_t n_topics;
     char **topics;
     enum drift_format format;
-    char *schema_file;   /* Avro without registry: plain Avro bodies of this schema */
+    char *schema_file; /* Avro without registry: plain Avro bodies of this schema */
     /* roles: dotted paths into the record ("meta.model"); NULL: the stream does not carry it */
     char *id, *time, *model, *model_value /* fixed model name, instead of the path */;
     char *version[DRIFT_N_VERSION];
-    char *features;      /* path of the object whose members are the features; "" = the record itself */
+    char *features;          /* path of the object whose members are the features; "" = the record itself */
     size_t n_feature_fields; /* or an explicit list of paths (the last part is not cut: the path is the name) */
     char **feature_fields;
     char *score, *decision, *label, *source, *latency;
@@ -163,19 +178,19 @@ struct drift_model {
     size_t *streams;
     int64_t window_ms, lateness_ms;
     int64_t label_window_ms, label_lateness_ms; /* default: as above */
-    uint64_t min_events;   /* fewer: held and carried over; 100 */
-    uint32_t max_carry;    /* windows carried at most before they are judged anyhow; 0 = no limit */
+    uint64_t min_events;                        /* fewer: held and carried over; 100 */
+    uint32_t max_carry; /* windows carried at most before they are judged anyhow; 0 = no limit */
     uint32_t max_open_windows;
-    char *include;         /* glob over features; "*" */
+    char *include; /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;
     size_t n_types;
     struct drift_feature_type *types;
-    bool numeric_labels_as_classes; /* always true today: labels are categories */
-    double threshold;      /* decision threshold on the score; NAN: none */
+    bool numeric_labels_as_classes;           /* always true today: labels are categories */
+    double threshold;                         /* decision threshold on the score; NAN: none */
     char *positive_label, *positive_decision; /* class whose share the summary text names; NULL: largest change */
-    int64_t learn_ms;      /* baseline learned from the first so long; 0: built and promoted by hand */
-    int status_endpoint;   /* index, -1: none: webhook on ok / degraded / unmonitored */
+    int64_t learn_ms;                      /* baseline learned from the first so long; 0: built and promoted by hand */
+    int status_endpoint;                   /* index, -1: none: webhook on ok / degraded / unmonitored */
     int default_warning, default_critical; /* `default_playbook`: of rules without `playbook`; -1: none */
     size_t n_rules;
     struct drift_rule *rules;
@@ -186,10 +201,10 @@ struct drift_change {
 };
 
 struct drift_config {
-    char *file;     /* where it came from */
-    char *text;     /* the YAML itself (a plan entry keeps it) */
+    char *file; /* where it came from */
+    char *text; /* the YAML itself (a plan entry keeps it) */
     size_t text_len;
-    char hash[65];  /* SHA-256 hex of text */
+    char hash[65]; /* SHA-256 hex of text */
     struct drift_change change;
     struct drift_kafka_config kafka;
     struct drift_redis_config redis;
@@ -208,7 +223,7 @@ struct drift_config {
     struct drift_stream *streams;
     size_t n_models;
     struct drift_model *models;
-    char *warnings; /* lines as in a report, "" when there are none: not wrong, but probably not meant */
+    char *warnings;              /* lines as in a report, "" when there are none: not wrong, but probably not meant */
     struct drift_memory *memory; /* holds everything above */
 };
 

@@ -26,8 +26,8 @@ struct drift_problems {
 };
 
 /* path may be "" (the whole file). */
-void drift_problem_add(struct drift_problems *ps, uint32_t line, uint32_t column, const char *path, const char *fmt, ...)
-    DRIFT_PRINTF(5, 6);
+void drift_problem_add(struct drift_problems *ps, uint32_t line, uint32_t column, const char *path, const char *fmt,
+                       ...) DRIFT_PRINTF(5, 6);
 /* One line each; `prefix` stands before the message ("" or "warning: "). */
 void drift_problems_print(struct drift_problems *ps, const char *file, const char *prefix, struct drift_buf *out);
 void drift_problems_release(struct drift_problems *ps);

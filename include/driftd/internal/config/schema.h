@@ -44,23 +44,23 @@ struct drift_path;
 struct drift_schema_row {
     const char *key; /* NULL ends a table */
     enum drift_schema_type type;
-    size_t at, width;      /* offset and sizeof of the member */
-    size_t count_at;       /* LIST, NAMED: offset of the size_t with the number of elements */
-    size_t size;           /* LIST, NAMED: sizeof an element */
-    size_t max_items;      /* LIST, NAMED: default 1000 */
-    bool single;           /* LIST: written as one element, without the list */
-    const struct drift_schema_row *elem; /* LIST, NAMED: one row, offsets inside the element */
-    const struct drift_schema_row *sub;  /* MAP: its keys; beside a scalar type: the other form, a map */
+    size_t at, width;                          /* offset and sizeof of the member */
+    size_t count_at;                           /* LIST, NAMED: offset of the size_t with the number of elements */
+    size_t size;                               /* LIST, NAMED: sizeof an element */
+    size_t max_items;                          /* LIST, NAMED: default 1000 */
+    bool single;                               /* LIST: written as one element, without the list */
+    const struct drift_schema_row *elem;       /* LIST, NAMED: one row, offsets inside the element */
+    const struct drift_schema_row *sub;        /* MAP: its keys; beside a scalar type: the other form, a map */
     const struct drift_schema_choice *choices; /* CHOICE; TEXT that must be one of them */
     enum drift_schema_ref ref;
     bool required;
-    bool empty_ok;         /* TEXT: may be "" */
-    bool unquoted;         /* TEXT: may hold a password, so messages do not quote it */
-    bool file;             /* TEXT: a file; a relative one is relative to the configuration */
-    const char *fallback;  /* default, as it would be written; NULL: none */
+    bool empty_ok;              /* TEXT: may be "" */
+    bool unquoted;              /* TEXT: may hold a password, so messages do not quote it */
+    bool file;                  /* TEXT: a file; a relative one is relative to the configuration */
+    const char *fallback;       /* default, as it would be written; NULL: none */
     const char *fallback_words; /* the default in words, when other keys decide */
-    double min, max;       /* INT, NUMBER, DURATION in ms, SIZE; both 0: any.  TEXT: max bytes, default 1024 */
-    const char *pattern;   /* TEXT: regular expression for the JSON Schema, of what `format` checks */
+    double min, max;            /* INT, NUMBER, DURATION in ms, SIZE; both 0: any.  TEXT: max bytes, default 1024 */
+    const char *pattern;        /* TEXT: regular expression for the JSON Schema, of what `format` checks */
     /* TEXT: NULL when good, else what is wrong with it, as "wants ..." */
     const char *(*format)(const char *text);
     /* Called after the value was filled in: what one value alone cannot say. */

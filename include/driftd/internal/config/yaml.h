@@ -31,7 +31,7 @@ struct drift_node {
     size_t weight, height; /* nodes below and including this one, aliases written out; levels */
     char *text;            /* SCALAR: without NUL inside */
     size_t len;
-    size_t n;              /* LIST, MAP */
+    size_t n;                 /* LIST, MAP */
     struct drift_node **key;  /* MAP: [n] scalars */
     struct drift_node **item; /* [n] */
 };
