@@ -1,10 +1,11 @@
 /* src/decode/json_shim.cpp    simdjson On-Demand behind json_shim.h; the project's only C++.
  *
- * simdjson finds the structure and unescapes strings; common numbers are converted here (json_num.h: 10 ns instead
- * of 24), the others by simdjson.  The record is copied once into a padded buffer, since its owner is librdkafka.
+ * simdjson finds the structure and unescapes strings; common numbers are converted by json_num.h (10 ns instead of
+ * 24), the others by the standard library.  The record is copied once into a padded buffer, since its owner is librdkafka.
  * The padding is zero: an unbalanced record reads its first byte, which is no token, and stops. */
 #include "driftd/internal/decode/json_shim.h"
 
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -59,7 +60,7 @@ struct walker {
     bool array(ondemand::array &a, uint32_t node);
     bool member(ondemand::value &v, struct drift_key *k);
     bool scalar(ondemand::value &v, std::string_view token, uint32_t target);
-    bool number(ondemand::value &v, std::string_view token, uint32_t target);
+    bool number(std::string_view token, uint32_t target);
     struct drift_key *lookup(ondemand::field &f, const char *raw, uint32_t node, bool *ret_bad);
 };
 
@@ -124,7 +125,16 @@ bool is_number(std::string_view t, bool *ret_whole)
     return i == n;
 }
 
-bool walker::number(ondemand::value &v, std::string_view token, uint32_t target)
+/* simdjson 3.0.1 misreads numbers of more than 19 digits that begin with "0.", hence the standard library. */
+double slow_number(std::string_view t)
+{
+    double d = 0;
+    if (std::from_chars(t.data(), t.data() + t.size(), d).ec == std::errc())
+        return d;
+    return std::strtod(t.data(), nullptr); /* out of range: 0 or infinity; the token ends at a byte of no number */
+}
+
+bool walker::number(std::string_view token, uint32_t target)
 {
     double d;
     if (target >= DRIFT_N_EXACT && drift_json_num(token.data(), &d)) {
@@ -144,15 +154,12 @@ bool walker::number(ondemand::value &v, std::string_view token, uint32_t target)
     if (target < DRIFT_N_EXACT) {
         row->is_whole[target] = false;
         row->str[target] = {token.data(), token.size()}; /* an id longer than 64 bits keeps its digits */
-        if (whole && v.get_int64().get(i) == SUCCESS) {
+        if (whole && std::from_chars(token.data(), token.data() + token.size(), i).ec == std::errc()) {
             drift_row_whole(row, target, i);
             return true;
         }
     }
-    if (v.get_double().get(d) == SUCCESS)
-        drift_row_num(row, target, d);
-    else
-        drift_row_nonfinite(row, target); /* it is a number, so it is one beyond double */
+    drift_row_num(row, target, slow_number(token));
     return true;
 }
 
@@ -160,7 +167,7 @@ bool walker::scalar(ondemand::value &v, std::string_view token, uint32_t target)
 {
     char c = token[0];
     if (c == '-' || digit(c))
-        return number(v, token, target);
+        return number(token, target);
     if (c == '"') {
         std::string_view s;
         error_code error = v.get_string().get(s);
