@@ -86,6 +86,8 @@ static int drop(struct drift_store *s, const struct drift_buf *key, const char *
         drift_args_field(&a, 'l', actions[i]);
     }
     int rc = drift_redis_call(s, &a, &r, err);
+    if (!rc && r->type != REDIS_REPLY_INTEGER)
+        rc = drift_reply_odd(s, "HDEL", err);
     freeReplyObject(r);
     drift_args_release(&a);
     return rc;

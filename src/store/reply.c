@@ -58,15 +58,27 @@ static const struct error_word *find_word(const char *text)
     return NULL;
 }
 
+/* Refusals that have no word of their own. */
+static const struct {
+    const char *phrase;
+    struct error_word as;
+} error_phrases[] = {
+    {"max number of clients", {"ERR", DRIFT_E_AWAY, DRIFT_RETRY, "has no connection left: raise maxclients"}},
+    {"user executing the script",
+     {"ERR", DRIFT_E_DENIED, DRIFT_RETRY, "does not let this user do that: check its ACL"}},
+    {"ACL failure in script", {"ERR", DRIFT_E_DENIED, DRIFT_RETRY, "does not let this user do that: check its ACL"}},
+};
+
 static const struct error_word *classify(const char *text)
 {
     const struct error_word *w = find_word(text);
-    static const struct error_word many = {"ERR", DRIFT_E_AWAY, DRIFT_RETRY,
-                                           "has no connection left: raise maxclients"};
-    for (const char *at = text; !w && is_word(text, "ERR") && (at = strstr(at, " -")); at += 2)
+    if (w || !is_word(text, "ERR"))
+        return w;
+    for (const char *at = text; !w && (at = strstr(at, " -")); at += 2)
         w = find_word(at + 2);
-    if (!w && strstr(text, "max number of clients"))
-        w = &many;
+    for (size_t i = 0; !w && i < sizeof error_phrases / sizeof *error_phrases; i++)
+        if (strstr(text, error_phrases[i].phrase))
+            w = &error_phrases[i].as;
     return w;
 }
 

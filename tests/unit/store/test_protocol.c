@@ -189,7 +189,7 @@ static void check_reply(enum drift_reply reply, const char *prev, const char *ne
 static void owner_flush(struct owner *o, bool advance)
 {
     struct drift_pair sets[N_WINDOW + 2];
-    char names[N_WINDOW][16], values[N_WINDOW + 2][24];
+    char names[N_WINDOW][24], values[N_WINDOW + 2][24];
     enum drift_reply reply;
     int64_t now;
     if (!o->pending) {
@@ -298,7 +298,7 @@ static void run_slot_case(uint64_t seed, unsigned met[4], unsigned *n_writes, un
     tell(&server, "FLUSHALL");
     n_ops = 0;
     for (int i = 0; i < N_OWNER; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "p%d", i);
         actor_start(&o[i].actor, name, seed * 8 + (uint64_t)i + 1);
     }
@@ -449,7 +449,7 @@ static void run_chain_case(uint64_t seed, unsigned met[4], unsigned *n_writes)
     tell(&server, "FLUSHALL");
     n_ops = 0;
     for (int i = 0; i < 3; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "j%d", i);
         actor_start(&j[i].actor, name, seed * 8 + (uint64_t)i + 5);
     }

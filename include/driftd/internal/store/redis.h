@@ -11,7 +11,7 @@
 #include "driftd/internal/store/store.h"
 
 enum {
-    DRIFT_REPLY_BYTES_MAX = 256 << 20,  /* of one reply */
+    DRIFT_REPLY_BYTES_MAX = 128 << 20,  /* of one reply */
     DRIFT_REPLY_ELEMENTS_MAX = 1 << 20, /* array places of one reply, nested ones included */
     DRIFT_ARGS_MAX = 1000000,           /* Redis refuses 1024 * 1024 */
     DRIFT_KEY_MAX = 4096

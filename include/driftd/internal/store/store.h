@@ -13,7 +13,7 @@
  *
  * Errors: DRIFT_E_AWAY with action RETRY for everything that may pass (connection, time-out, LOADING, READONLY,
  * MOVED, CLUSTERDOWN, NOREPLICAS, OOM, BUSY, MISCONF); the command is then *in doubt*: it may have been applied.
- * DRIFT_E_DENIED (NOAUTH, WRONGPASS, NOPERM) is RETRY as well and says so.  DRIFT_E_FULL: a reply beyond 256 MiB.
+ * DRIFT_E_DENIED (NOAUTH, WRONGPASS, NOPERM) is RETRY as well and says so.  DRIFT_E_FULL: a reply beyond 128 MiB.
  * DRIFT_E_CORRUPT: a slot holds what driftd does not write; DRIFT_E_VERSION: a newer driftd wrote it.
  * A connection is made on first use and again after an error, at most once per call; the caller backs off.  A call
  * takes at most the connect time-out and ten command time-outs (a long reply that keeps coming), usually far less.
