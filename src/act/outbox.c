@@ -105,7 +105,8 @@ static size_t mac_split(const char *entry, size_t len, const char **ret_hex, siz
     static const size_t length[] = {MAC_HEX, 0};
     for (size_t i = 0; i < 2; i++) {
         size_t tail = MAC_OPEN + length[i] + MAC_CLOSE;
-        if (len <= tail || memcmp(entry + len - tail, mac_open, MAC_OPEN) || memcmp(entry + len - MAC_CLOSE, mac_close, MAC_CLOSE))
+        if (len <= tail || memcmp(entry + len - tail, mac_open, MAC_OPEN) ||
+            memcmp(entry + len - MAC_CLOSE, mac_close, MAC_CLOSE))
             continue;
         *ret_hex = entry + len - MAC_CLOSE - length[i];
         *ret_hex_len = length[i];
@@ -114,7 +115,8 @@ static size_t mac_split(const char *entry, size_t len, const char **ret_hex, siz
     return 0;
 }
 
-static bool mac_good(const char *entry, size_t covered, const char *hex, size_t hex_len, char *const *secrets, size_t n_secrets)
+static bool mac_good(const char *entry, size_t covered, const char *hex, size_t hex_len, char *const *secrets,
+                     size_t n_secrets)
 {
     if (!n_secrets)
         return true; /* nothing is signed for this endpoint: there is no signature to obtain by forging */
@@ -169,7 +171,8 @@ static bool take_action(const json_t *j, struct drift_action *ret)
         return false;
     ret->shadow = !strcmp(mode, "shadow");
     ret->body_len = strlen(ret->body);
-    if (!take_int(j, "incident", -far, far, &ret->incident_ms) || !take_int(j, "window_start", -far, far, &ret->window_start_ms) ||
+    if (!take_int(j, "incident", -far, far, &ret->incident_ms) ||
+        !take_int(j, "window_start", -far, far, &ret->window_start_ms) ||
         !take_int(j, "window_end", -far, far, &ret->window_end_ms) || !take_int(j, "seq", 0, UINT32_MAX, &seq))
         return false;
     ret->seq = (uint32_t)seq;
@@ -185,13 +188,15 @@ int drift_action_parse(const char *entry, size_t len, char *const *secrets, size
     if (!covered)
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "an outbox entry of %zu bytes has no MAC at its end", len);
     if (!mac_good(entry, covered, hex, hex_len, secrets, n_secrets))
-        return drift_fail(err, DRIFT_E_DENIED, DRIFT_SKIP,
-                          "the MAC of an outbox entry fits none of its endpoint's secrets: it was not written by driftd, or "
-                          "the secret it was written with is no longer configured");
+        return drift_fail(
+            err, DRIFT_E_DENIED, DRIFT_SKIP,
+            "the MAC of an outbox entry fits none of its endpoint's secrets: it was not written by driftd, or "
+            "the secret it was written with is no longer configured");
     json_error_t je;
     json_t *j = json_loadb(entry, len, JSON_REJECT_DUPLICATES, &je);
     if (!j)
-        return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "an outbox entry is not JSON: %s at byte %d", je.text, je.position);
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "an outbox entry is not JSON: %s at byte %d", je.text,
+                          je.position);
     int64_t v = 0;
     bool known = take_int(j, "v", 1, 1, &v);
     struct drift_action a = {0};

@@ -449,7 +449,8 @@ static bool wanted(const struct job *k, const struct drift_playbook *other)
 }
 
 static void run_playbook(struct list *l, struct drift_outcome *o, struct drift_outcome_rule *r,
-                         enum drift_severity severity, const struct drift_playbook *done, const struct drift_playbook *other)
+                         enum drift_severity severity, const struct drift_playbook *done,
+                         const struct drift_playbook *other)
 {
     const struct drift_playbook *p = playbook_of(r, severity);
     for (size_t i = 0; p && p != done && i < p->n_steps; i++) {
@@ -480,7 +481,8 @@ static void run_status(struct list *l, struct drift_outcome *o)
     struct job k = {.o = o};
     bool label = o->verdict->chain == DRIFT_CHAIN_LABEL;
     /* one incident for all: the sender keeps the order of a model's status changes */
-    emit(l, &k, label ? "status_label" : "status", 0, o->config->endpoints[at].name, "", 0, drift_model_status_name(o->status));
+    emit(l, &k, label ? "status_label" : "status", 0, o->config->endpoints[at].name, "", 0,
+         drift_model_status_name(o->status));
 }
 
 size_t drift_outcome_actions(struct drift_outcome *o, struct drift_action **ret)

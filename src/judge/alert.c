@@ -88,7 +88,8 @@ static enum drift_transition watch(struct drift_alert *a, enum drift_severity le
     return DRIFT_TRANSITION_FIRING;
 }
 
-static bool is_over(struct drift_alert *a, const struct drift_rule *rule, const struct drift_rule_result *r, struct span s)
+static bool is_over(struct drift_alert *a, const struct drift_rule *rule, const struct drift_rule_result *r,
+                    struct span s)
 {
     double recovery = recovery_of(rule);
     if (r->breach != DRIFT_SEV_NONE || r->held_effect >= recovery) {
@@ -104,8 +105,8 @@ static void forget(struct drift_alert *a, int64_t end_ms)
     *a = (struct drift_alert){.since_ms = end_ms, .last_production_ms = a->last_production_ms};
 }
 
-enum drift_transition drift_alert_step(struct drift_alert *a, const struct drift_rule *rule, const struct drift_rule_result *r,
-                                       int64_t start_ms, int64_t end_ms)
+enum drift_transition drift_alert_step(struct drift_alert *a, const struct drift_rule *rule,
+                                       const struct drift_rule_result *r, int64_t start_ms, int64_t end_ms)
 {
     if (!r->n_findings)
         return DRIFT_TRANSITION_NONE;
@@ -204,12 +205,13 @@ int drift_alert_parse(const json_t *j, struct drift_alert *ret, struct drift_err
     struct drift_alert a = {0};
     int phase = 0, severity = 0;
     int64_t seen = 0, quiet = 0;
-    bool good = json_is_object(j) && name_parse(j, "phase", phase_at, 3, &phase) &&
-                name_parse(j, "severity", severity_at, 3, &severity) && bits_parse(j, "warning_bits", &a.warning_bits) &&
-                bits_parse(j, "critical_bits", &a.critical_bits) && int_parse(j, "seen", 0, DRIFT_PERSIST_MAX, &seen) &&
-                int_parse(j, "quiet", 0, DRIFT_PERSIST_MAX, &quiet) && int_parse(j, "incident_ms", -far, far, &a.incident_ms) &&
-                int_parse(j, "since_ms", -far, far, &a.since_ms) &&
-                int_parse(j, "last_production_ms", -far, far, &a.last_production_ms);
+    bool good =
+        json_is_object(j) && name_parse(j, "phase", phase_at, 3, &phase) &&
+        name_parse(j, "severity", severity_at, 3, &severity) && bits_parse(j, "warning_bits", &a.warning_bits) &&
+        bits_parse(j, "critical_bits", &a.critical_bits) && int_parse(j, "seen", 0, DRIFT_PERSIST_MAX, &seen) &&
+        int_parse(j, "quiet", 0, DRIFT_PERSIST_MAX, &quiet) && int_parse(j, "incident_ms", -far, far, &a.incident_ms) &&
+        int_parse(j, "since_ms", -far, far, &a.since_ms) &&
+        int_parse(j, "last_production_ms", -far, far, &a.last_production_ms);
     if (!good || (phase == DRIFT_ALERT_FIRING) != (severity != DRIFT_SEV_NONE))
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "the stored state of an alert is not of the expected form");
     a.phase = (enum drift_alert_phase)phase;

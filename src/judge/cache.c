@@ -1,7 +1,7 @@
 /* src/judge/cache.c    Configurations and baselines that plan entries name, parsed once.
  *
- * Both are found by their content's digest, so an entry never goes stale; the oldest unused ones leave when the cache is
- * full. */
+ * Both are found by their content's digest, so an entry never goes stale; the oldest unused ones leave when the cache
+ * is full. */
 #include "room.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@ enum { CONFIGS = 16, BASELINES_MIN = 16 };
 
 struct entry {
     char key[66]; /* hex digest; "" when empty */
-    char *model;              /* of a baseline */
+    char *model;  /* of a baseline */
     void *thing;
     uint64_t used;
 };
@@ -79,7 +79,8 @@ static struct entry *oldest(struct entry *list, size_t n)
 
 /* ---- configurations ---- */
 
-static int parse_config(const char *hash, const struct drift_pairs *fields, struct drift_config **ret, struct drift_err *err)
+static int parse_config(const char *hash, const struct drift_pairs *fields, struct drift_config **ret,
+                        struct drift_err *err)
 {
     char *name = drift_xasprintf("cfg:%s", hash);
     const struct drift_pair *f = drift_pairs_find(fields, name);
@@ -87,20 +88,23 @@ static int parse_config(const char *hash, const struct drift_pairs *fields, stru
     drift_buf_init(&report, 64 * 1024);
     int rc = 0;
     if (!f)
-        rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "the plan names configuration %.12s, which redis does not have", hash);
+        rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP,
+                        "the plan names configuration %.12s, which redis does not have", hash);
     else if (drift_config_parse(name, f->value, f->len, ret, &report))
         rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "configuration %.12s in redis cannot be read: %.200s", hash,
                         report.data ? report.data : "");
     else if (strcmp((*ret)->hash, hash)) {
         drift_config_free(*ret);
-        rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "configuration %.12s in redis has other contents than its name says", hash);
+        rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP,
+                        "configuration %.12s in redis has other contents than its name says", hash);
     }
     drift_buf_release(&report);
     free(name);
     return rc;
 }
 
-const struct drift_config *drift_cache_config(struct drift_cache *c, const char *hash, const struct drift_pairs *fields, struct drift_err *err)
+const struct drift_config *drift_cache_config(struct drift_cache *c, const char *hash, const struct drift_pairs *fields,
+                                              struct drift_err *err)
 {
     if (!strcmp(c->current->hash, hash))
         return c->current;

@@ -165,7 +165,8 @@ static int read_all(struct drift_store *s, const char *key, const struct drift_s
 }
 
 static int find(struct drift_store *s, const char *key, const struct drift_state *st, int64_t settle_ms,
-                struct drift_gathered *g, enum drift_judge_result *ret, struct drift_buf *waiting, struct drift_err *err)
+                struct drift_gathered *g, enum drift_judge_result *ret, struct drift_buf *waiting,
+                struct drift_err *err)
 {
     int64_t guess = st->judged_until_ms, start, again;
     *ret = DRIFT_JUDGE_IDLE;
@@ -174,7 +175,8 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
     if (rc || !next_window(st, g, &start))
         return rc;
     if (start < -TIME_MAX_MS || start > TIME_MAX_MS || drift_plan_window_start(&st->plan, start) != start)
-        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "a slot has counts of a window at %" PRId64 " ms, where the plan has none", start);
+        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP,
+                          "a slot has counts of a window at %" PRId64 " ms, where the plan has none", start);
     g->start_ms = start;
     g->end_ms = drift_plan_window_end(&st->plan, start);
     int64_t close_ms = drift_plan_close_ms(&st->plan, start);
@@ -194,7 +196,8 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
 }
 
 int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st, int64_t settle_ms,
-                 struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting, struct drift_err *err)
+                 struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting,
+                 struct drift_err *err)
 {
     char *key = chain_key(id);
     *ret = (struct drift_gathered){0};
@@ -208,12 +211,13 @@ int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct d
 }
 
 /* A blob that cannot be read: its counts are unknown, so the window is not whole. */
-static void damaged(struct drift_gathered *g, const char *model, const struct drift_part *p, const struct drift_err *why)
+static void damaged(struct drift_gathered *g, const char *model, const struct drift_part *p,
+                    const struct drift_err *why)
 {
     g->n_damaged++;
     g->partial = true;
-    drift_log(DRIFT_ERROR, "counts_damaged", KV_S("model", model), KV_S("topic", p->topic), KV_I("partition", p->partition),
-              KV_I("window", g->start_ms), KV_S("error", why->text));
+    drift_log(DRIFT_ERROR, "counts_damaged", KV_S("model", model), KV_S("topic", p->topic),
+              KV_I("partition", p->partition), KV_I("window", g->start_ms), KV_S("error", why->text));
 }
 
 int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into, struct drift_err *err)

@@ -9,6 +9,8 @@
 #include "driftd/internal/judge/judge.h"
 #include "driftd/internal/judge/outcome.h"
 
+enum { DRIFT_COUNTS_MAX = 64 << 20 }; /* bytes of a layout's counts, whatever it is: 4,096 columns of 1,000 cells */
+
 /* ---- state.c: a chain's slot ---- */
 struct drift_carry {
     bool there;
@@ -20,15 +22,16 @@ struct drift_carry {
 struct drift_state {
     struct drift_pairs fields;
     int64_t now_ms;
-    const char *head;         /* borrowed from fields; NULL: the chain was never started */
-    int64_t judged_until_ms;  /* INT64_MIN: no verdict yet */
+    const char *head;        /* borrowed from fields; NULL: the chain was never started */
+    int64_t judged_until_ms; /* INT64_MIN: no verdict yet */
     struct drift_plan plan;
-    json_t *alerts;           /* rule name -> drift_alert_json; never NULL after a read */
+    json_t *alerts; /* rule name -> drift_alert_json; never NULL after a read */
     enum drift_model_status status;
     struct drift_carry carry;
 };
 /* Reads and parses.  AWAY; CORRUPT, PARSE, VERSION when the slot cannot be used. */
-int drift_state_read(struct drift_store *s, struct drift_chain_id id, struct drift_state *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_state_read(struct drift_store *s, struct drift_chain_id id, struct drift_state *ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_state_release(struct drift_state *s);
 /* Texts of the fields `alerts`, `carry`, `status`; heap. */
 char *drift_state_alerts_text(const struct drift_outcome *o);
@@ -60,19 +63,58 @@ int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct d
                  struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting,
                  struct drift_err *err) DRIFT_MUST_CHECK;
 /* Adds the blobs to `into`; what does not fit its layout is excluded.  DRIFT_E_VERSION: a blob of a newer driftd. */
-int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_gather_release(struct drift_gathered *g);
 
 /* ---- cache.c: what plan entries name ---- */
 struct drift_cache;
 struct drift_cache *drift_cache_new(const struct drift_config *current, struct drift_store *store);
 void drift_cache_free(struct drift_cache *c);
-/* Configuration of a plan entry, from the chain's field cfg:<hash>.  Borrowed until the next call.  NULL: it is not there
- * or is not what the hash says (err). */
-const struct drift_config *drift_cache_config(struct drift_cache *c, const char *hash, const struct drift_pairs *fields, struct drift_err *err);
+/* Configuration of a plan entry, from the chain's field cfg:<hash>.  Borrowed until the next call.  NULL: it is not
+ * there or is not what the hash says (err). */
+const struct drift_config *drift_cache_config(struct drift_cache *c, const char *hash, const struct drift_pairs *fields,
+                                              struct drift_err *err);
 /* The baseline of a plan entry; borrowed until the next call.  *ret NULL: unmonitored, *why (heap) in plain words.
  * Fails only when the store is away. */
 int drift_cache_baseline(struct drift_cache *c, const char *model, const struct drift_plan_entry *e,
                          const struct drift_baseline **ret, char **why, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- judge.c: one window on its way ---- */
+struct drift_judge {
+    struct drift_judge_settings set;
+    struct drift_cache *cache;
+    struct drift_layout *bare; /* no columns: counts of a chain without a baseline */
+    char **secret;             /* [config->n_endpoints], the first one of each; NULL: none */
+    struct known_status {
+        char *model;
+        enum drift_model_status chain[DRIFT_N_CHAIN];
+    } * known; /* [config->n_models], for the metric */
+};
+
+struct drift_work {
+    struct drift_judge *j;
+    struct drift_chain_id id;
+    struct drift_state st;
+    struct drift_gathered g;
+    struct drift_summary *sum;
+    struct drift_measure *measures;
+    const struct drift_baseline *baseline;
+    char *why; /* unmonitored */
+    char numbers[33];
+    uint32_t windows; /* held ones that are in the sum */
+    struct drift_verdict v;
+    struct drift_outcome o;
+    size_t n_actions;
+    struct drift_action *actions;
+};
+/* Were measures and rules evaluated? */
+bool drift_work_measured(const struct drift_verdict *v);
+
+/* ---- write.c, show.c ---- */
+int drift_work_write(struct drift_work *w, enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_work_show(const struct drift_work *w);
+/* The model's metric: the worse status of its two chains. */
+void drift_status_show(struct drift_judge *j, struct drift_chain_id id, enum drift_model_status status);
 
 #endif

@@ -1,8 +1,8 @@
 /* src/judge/state.c    A chain's slot as the judge reads and writes it.
  *
  * What is needed to be right (head, plan) refuses to be guessed.  What only carries on a story (alerts, carry, status)
- * is dropped with a loud line when it cannot be read: a monitor that stops over a scribbled field is worse than one that
- * starts an incident anew. */
+ * is dropped with a loud line when it cannot be read: a monitor that stops over a scribbled field is worse than one
+ * that starts an incident anew. */
 #include "room.h"
 
 #include <inttypes.h>
@@ -27,9 +27,10 @@ int drift_judge_plan(const struct drift_pairs *fields, struct drift_plan *ret, s
         int64_t seq;
         if (strncmp(f->name, "plan:", 5))
             continue;
-        int rc = drift_i64_parse(f->name + 5, strlen(f->name + 5), &seq) && seq >= 0 && seq <= UINT32_MAX
-                     ? drift_plan_add(&plan, (uint32_t)seq, f->value, f->len, err)
-                     : drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %.80s in redis is not one of driftd's", f->name);
+        int rc =
+            drift_i64_parse(f->name + 5, strlen(f->name + 5), &seq) && seq >= 0 && seq <= UINT32_MAX
+                ? drift_plan_add(&plan, (uint32_t)seq, f->value, f->len, err)
+                : drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %.80s in redis is not one of driftd's", f->name);
         if (rc) {
             drift_plan_release(&plan);
             return rc;
@@ -66,7 +67,8 @@ static json_t *load_object(struct drift_chain_id id, const struct drift_pairs *f
     json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(j))
         return j;
-    drift_log(DRIFT_ERROR, "state_unreadable", KV_S("model", id.model), KV_S("chain", drift_chain_name(id.kind)), KV_S("field", name));
+    drift_log(DRIFT_ERROR, "state_unreadable", KV_S("model", id.model), KV_S("chain", drift_chain_name(id.kind)),
+              KV_S("field", name));
     json_decref(j);
     return NULL;
 }
@@ -113,7 +115,8 @@ static void load_carry(struct drift_chain_id id, const struct drift_pairs *field
     json_t *j = load_object(id, fields, "carry");
     if (!j)
         return;
-    const json_t *from = json_object_get(j, "from_ms"), *windows = json_object_get(j, "windows"), *blob = json_object_get(j, "blob");
+    const json_t *from = json_object_get(j, "from_ms"), *windows = json_object_get(j, "windows"),
+                 *blob = json_object_get(j, "blob");
     size_t len = json_string_length(blob);
     uint8_t *bytes = drift_xcalloc(len ? len : 1, 1);
     if (of_version(j) && json_is_integer(from) && json_is_integer(windows) && json_integer_value(windows) > 0 &&
@@ -125,7 +128,8 @@ static void load_carry(struct drift_chain_id id, const struct drift_pairs *field
         ret->blob = bytes;
         bytes = NULL;
     } else {
-        drift_log(DRIFT_ERROR, "state_unreadable", KV_S("model", id.model), KV_S("chain", drift_chain_name(id.kind)), KV_S("field", "carry"));
+        drift_log(DRIFT_ERROR, "state_unreadable", KV_S("model", id.model), KV_S("chain", drift_chain_name(id.kind)),
+                  KV_S("field", "carry"));
     }
     free(bytes);
     json_decref(j);
@@ -135,7 +139,8 @@ char *drift_state_carry_text(int64_t from_ms, uint32_t windows, const void *blob
 {
     char *base64 = drift_xcalloc(4 * ((len + 2) / 3) + 1, 1);
     drift_base64(blob, len, base64);
-    char *text = drift_xasprintf("{\"v\":1,\"from_ms\":%" PRId64 ",\"windows\":%u,\"blob\":\"%s\"}", from_ms, windows, base64);
+    char *text =
+        drift_xasprintf("{\"v\":1,\"from_ms\":%" PRId64 ",\"windows\":%u,\"blob\":\"%s\"}", from_ms, windows, base64);
     free(base64);
     return text;
 }
@@ -192,7 +197,8 @@ static int parse(struct drift_chain_id id, struct drift_state *s, struct drift_e
     return 0;
 }
 
-int drift_state_read(struct drift_store *store, struct drift_chain_id id, struct drift_state *ret, struct drift_err *err)
+int drift_state_read(struct drift_store *store, struct drift_chain_id id, struct drift_state *ret,
+                     struct drift_err *err)
 {
     *ret = (struct drift_state){0};
     int rc = drift_store_model_read(store, id, &ret->fields, &ret->now_ms, err);

@@ -74,7 +74,8 @@ static void set_unique(json_t *object, const char *prefix, const char *name, jso
 
 static int most_first(const void *pa, const void *pb)
 {
-    const struct drift_tally_slot *a = *(const struct drift_tally_slot *const *)pa, *b = *(const struct drift_tally_slot *const *)pb;
+    const struct drift_tally_slot *a = *(const struct drift_tally_slot *const *)pa,
+                                  *b = *(const struct drift_tally_slot *const *)pb;
     if (a->count != b->count)
         return a->count > b->count ? -1 : 1;
     return strcmp(a->text, b->text);

@@ -266,7 +266,8 @@ void drift_words_status(const struct drift_outcome *o, struct drift_buf *b)
 {
     drift_buf_init(b, SUMMARY_BYTES);
     add_name(b, o->model->name);
-    drift_buf_addf(b, ": %s is now %s", o->verdict->chain == DRIFT_CHAIN_LABEL ? "the model (by its labels)" : "the model",
+    drift_buf_addf(b, ": %s is now %s",
+                   o->verdict->chain == DRIFT_CHAIN_LABEL ? "the model (by its labels)" : "the model",
                    drift_model_status_name(o->status));
     if (o->status_before != DRIFT_STATUS_UNKNOWN)
         drift_buf_addf(b, " (was %s)", drift_model_status_name(o->status_before));

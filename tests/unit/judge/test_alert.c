@@ -21,9 +21,16 @@ struct symbol {
 static struct drift_rule rule_of(uint32_t k, uint32_t of, double warning, double critical)
 {
     double lowest = isnan(warning) ? critical : warning;
-    return (struct drift_rule){.name = (char *)"r", .measure = DRIFT_MEASURE_PSI, .warning = warning, .critical = critical,
-                               .recovery = .8 * lowest, .p = NAN, .persist_k = k, .persist_of = of,
-                               .playbook_warning = -1, .playbook_critical = -1};
+    return (struct drift_rule){.name = (char *)"r",
+                               .measure = DRIFT_MEASURE_PSI,
+                               .warning = warning,
+                               .critical = critical,
+                               .recovery = .8 * lowest,
+                               .p = NAN,
+                               .persist_k = k,
+                               .persist_of = of,
+                               .playbook_warning = -1,
+                               .playbook_critical = -1};
 }
 
 static double effect_of(const struct drift_rule *r, enum reach reach)
@@ -41,7 +48,9 @@ static struct drift_rule_result shown(const struct drift_rule *r, struct symbol 
     x.worst_effect = effect_of(r, s.reach);
     if (s.significant) {
         x.held_effect = x.worst_effect;
-        x.breach = s.reach == AT_CRITICAL ? DRIFT_SEV_CRITICAL : s.reach == AT_WARNING ? DRIFT_SEV_WARNING : DRIFT_SEV_NONE;
+        x.breach = s.reach == AT_CRITICAL  ? DRIFT_SEV_CRITICAL
+                   : s.reach == AT_WARNING ? DRIFT_SEV_WARNING
+                                           : DRIFT_SEV_NONE;
     }
     return x;
 }
@@ -49,7 +58,7 @@ static struct drift_rule_result shown(const struct drift_rule *r, struct symbol 
 /* ---- the oracle: a list of what happened, read anew at each step ---- */
 
 struct oracle {
-    int n;                    /* windows since the alert was last over */
+    int n; /* windows since the alert was last over */
     struct symbol seen[DEPTH];
     bool firing;
     enum drift_severity severity;
@@ -123,7 +132,8 @@ static void same_after_storing(const struct drift_alert *a)
     json_decref(again);
 }
 
-static void walk(const struct drift_rule *r, const struct symbol *alphabet, size_t n, struct drift_alert a, struct oracle o, int depth)
+static void walk(const struct drift_rule *r, const struct symbol *alphabet, size_t n, struct drift_alert a,
+                 struct oracle o, int depth)
 {
     if (depth == DEPTH)
         return;
@@ -134,8 +144,8 @@ static void walk(const struct drift_rule *r, const struct symbol *alphabet, size
         int64_t start = (depth + 1) * (int64_t)MIN;
         enum drift_transition want = oracle_step(&p, r, alphabet[i], start);
         enum drift_transition got = drift_alert_step(&b, r, &x, start, start + MIN);
-        ck_assert_msg(got == want, "depth %d, symbol %zu, %u of %u: %s, expected %s", depth, i, r->persist_k, r->persist_of,
-                      drift_transition_name(got), drift_transition_name(want));
+        ck_assert_msg(got == want, "depth %d, symbol %zu, %u of %u: %s, expected %s", depth, i, r->persist_k,
+                      r->persist_of, drift_transition_name(got), drift_transition_name(want));
         ck_assert_int_eq(b.phase == DRIFT_ALERT_FIRING, p.firing);
         ck_assert_int_eq(b.severity, p.severity);
         ck_assert_int_eq(b.incident_ms, p.incident);
@@ -156,7 +166,8 @@ START_TEST(every_short_sequence)
     static const uint32_t persist[][2] = {{1, 1}, {1, 2}, {2, 2}, {2, 3}, {3, 3}};
     for (size_t i = 0; i < sizeof persist / sizeof *persist; i++)
         for (int levels = 1; levels <= 3; levels++) {
-            struct drift_rule r = rule_of(persist[i][0], persist[i][1], levels & 1 ? .1 : (double)NAN, levels & 2 ? .25 : (double)NAN);
+            struct drift_rule r =
+                rule_of(persist[i][0], persist[i][1], levels & 1 ? .1 : (double)NAN, levels & 2 ? .25 : (double)NAN);
             struct symbol alphabet[9];
             size_t n = 0;
             alphabet[n++] = (struct symbol){NOTHING, false};
@@ -171,8 +182,8 @@ START_TEST(every_short_sequence)
             }
             walk(&r, alphabet, n, (struct drift_alert){0}, (struct oracle){0}, 0);
         }
-    printf("%llu steps: %llu firing, %llu update, %llu resolved\n", (unsigned long long)n_steps, (unsigned long long)n_of[1],
-           (unsigned long long)n_of[2], (unsigned long long)n_of[3]);
+    printf("%llu steps: %llu firing, %llu update, %llu resolved\n", (unsigned long long)n_steps,
+           (unsigned long long)n_of[1], (unsigned long long)n_of[2], (unsigned long long)n_of[3]);
     ck_assert_uint_gt(n_steps, 1000000);
     for (int i = 0; i < 4; i++)
         ck_assert_uint_gt(n_of[i], 10000);
@@ -289,22 +300,30 @@ START_TEST(levels_taken_away)
 END_TEST
 
 /* ---- hostile stored states ---- */
-static const char good[] = "{\"phase\":\"firing\",\"severity\":\"warning\",\"warning_bits\":\"1\",\"critical_bits\":\"0\",\"seen\":1,"
-                           "\"quiet\":0,\"played_warning\":true,\"played_critical\":false,\"incident_ms\":60000,"
-                           "\"since_ms\":120000,\"last_production_ms\":0}";
+static const char good[] =
+    "{\"phase\":\"firing\",\"severity\":\"warning\",\"warning_bits\":\"1\",\"critical_bits\":\"0\",\"seen\":1,"
+    "\"quiet\":0,\"played_warning\":true,\"played_critical\":false,\"incident_ms\":60000,"
+    "\"since_ms\":120000,\"last_production_ms\":0}";
 
 START_TEST(stored_states_are_checked)
 {
     static const char *const bad[][2] = {
-        {"\"phase\":\"firing\"", "\"phase\":\"fired\""},   {"\"phase\":\"firing\"", "\"phase\":2"},
-        {"\"phase\":\"firing\"", "\"phase\":\"ok\""},      {"\"severity\":\"warning\"", "\"severity\":\"none\""},
-        {"\"severity\":\"warning\"", "\"severity\":null"}, {"\"warning_bits\":\"1\"", "\"warning_bits\":1"},
+        {"\"phase\":\"firing\"", "\"phase\":\"fired\""},
+        {"\"phase\":\"firing\"", "\"phase\":2"},
+        {"\"phase\":\"firing\"", "\"phase\":\"ok\""},
+        {"\"severity\":\"warning\"", "\"severity\":\"none\""},
+        {"\"severity\":\"warning\"", "\"severity\":null"},
+        {"\"warning_bits\":\"1\"", "\"warning_bits\":1"},
         {"\"warning_bits\":\"1\"", "\"warning_bits\":\"\""},
         {"\"warning_bits\":\"1\"", "\"warning_bits\":\"10000000000000000\""},
-        {"\"warning_bits\":\"1\"", "\"warning_bits\":\"-1\""}, {"\"warning_bits\":\"1\"", "\"warning_bits\":\"\\u0000\""},
-        {"\"seen\":1", "\"seen\":65"},                     {"\"seen\":1", "\"seen\":-1"},
-        {"\"seen\":1", "\"seen\":1.5"},                    {"\"quiet\":0", "\"quiet\":\"0\""},
-        {"\"incident_ms\":60000", "\"incident_ms\":9223372036854775807"}, {"\"since_ms\":120000,", ""},
+        {"\"warning_bits\":\"1\"", "\"warning_bits\":\"-1\""},
+        {"\"warning_bits\":\"1\"", "\"warning_bits\":\"\\u0000\""},
+        {"\"seen\":1", "\"seen\":65"},
+        {"\"seen\":1", "\"seen\":-1"},
+        {"\"seen\":1", "\"seen\":1.5"},
+        {"\"quiet\":0", "\"quiet\":\"0\""},
+        {"\"incident_ms\":60000", "\"incident_ms\":9223372036854775807"},
+        {"\"since_ms\":120000,", ""},
     };
     struct drift_alert a = {.seen = 7};
     struct drift_err err;

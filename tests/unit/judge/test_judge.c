@@ -52,7 +52,8 @@ static struct drift_summary *counts_of(const struct drift_layout *l, uint64_t n,
 {
     struct drift_summary *s = drift_summary_new(l);
     s->n = n;
-    uint64_t *x = s->counts + l->columns[0].first + DRIFT_N_SPECIAL, *d = s->counts + l->columns[1].first + DRIFT_N_SPECIAL;
+    uint64_t *x = s->counts + l->columns[0].first + DRIFT_N_SPECIAL,
+             *d = s->counts + l->columns[1].first + DRIFT_N_SPECIAL;
     x[0] = (uint64_t)((double)n * low);
     x[1] = n - x[0];
     d[0] = n - n / 10;
@@ -87,9 +88,15 @@ static void make_baseline(void)
 static struct drift_plan_topic topics[] = {{(char *)"scores", PARTITIONS}};
 static struct drift_plan_entry entry_of(uint32_t seq, int64_t from_ms, const struct drift_config *c, bool with_baseline)
 {
-    return (struct drift_plan_entry){.seq = seq, .from_ms = from_ms, .baseline_id = (char *)(with_baseline ? "b-1" : ""),
-                                     .baseline_digest = with_baseline ? baseline->digest : (char *)"", .config_hash = (char *)c->hash,
-                                     .window_ms = WINDOW, .lateness_ms = MIN, .n_topics = 1, .topics = topics};
+    return (struct drift_plan_entry){.seq = seq,
+                                     .from_ms = from_ms,
+                                     .baseline_id = (char *)(with_baseline ? "b-1" : ""),
+                                     .baseline_digest = with_baseline ? baseline->digest : (char *)"",
+                                     .config_hash = (char *)c->hash,
+                                     .window_ms = WINDOW,
+                                     .lateness_ms = MIN,
+                                     .n_topics = 1,
+                                     .topics = topics};
 }
 
 static void start_chain(struct drift_chain_id id, const struct drift_plan_entry *e, const struct drift_config *c)
@@ -206,11 +213,11 @@ static enum drift_judge_result step(void)
 {
     return step_of(chain);
 }
-#define judges(kind_, n_)                                                                                                        \
-    do {                                                                                                                         \
-        ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);                                                                            \
-        ck_assert_str_eq(drift_verdict_kind_name(seen.kind), drift_verdict_kind_name(DRIFT_VERDICT_##kind_));                    \
-        ck_assert_uint_eq(seen.n, (n_));                                                                                         \
+#define judges(kind_, n_)                                                                                              \
+    do {                                                                                                               \
+        ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);                                                                  \
+        ck_assert_str_eq(drift_verdict_kind_name(seen.kind), drift_verdict_kind_name(DRIFT_VERDICT_##kind_));          \
+        ck_assert_uint_eq(seen.n, (n_));                                                                               \
     } while (0)
 
 #define MODEL "driftd:{m/g%%2F1/phish-url}"
@@ -264,14 +271,16 @@ START_TEST(waits_for_everybody)
     start(true);
     put(0, T0 + WINDOW + MIN, T0, usual(), 1000, .5, false);
     ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
-    ck_assert_str_eq(waiting_text, "waits for scores/1, of which nothing has been read yet, needs 2024-01-31T14:06:00Z");
+    ck_assert_str_eq(waiting_text,
+                     "waits for scores/1, of which nothing has been read yet, needs 2024-01-31T14:06:00Z");
     wm(1, T0 + 2 * MIN);
     ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
     ck_assert_str_eq(waiting_text, "waits for scores/1, watermark 14:02:00Z, needs 14:06:00Z");
     wm(1, T0 - WINDOW * INT64_C(1000));
     wm(0, T0 + WINDOW);
     ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
-    ck_assert_str_eq(waiting_text, "waits for scores/1, watermark 2024-01-28T02:40:00Z, needs 2024-01-31T14:06:00Z, and for 1 more");
+    ck_assert_str_eq(waiting_text,
+                     "waits for scores/1, watermark 2024-01-28T02:40:00Z, needs 2024-01-31T14:06:00Z, and for 1 more");
     wm(0, T0 + WINDOW + MIN);
     wm(1, T0 + WINDOW + MIN - 1);
     ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
@@ -293,7 +302,11 @@ START_TEST(an_advance_settles_first)
     enum drift_reply r;
     int64_t now;
     drift_random_hex32(next);
-    struct drift_flush f = {.prev = slot_head[1], .new_head = next, .settle_ms = 20000, .advance = true, .advance_to_ms = T0 + WINDOW + MIN};
+    struct drift_flush f = {.prev = slot_head[1],
+                            .new_head = next,
+                            .settle_ms = 20000,
+                            .advance = true,
+                            .advance_to_ms = T0 + WINDOW + MIN};
     ok(drift_store_flush(store, (struct drift_slot_id){"scores", 1}, &f, &r, &now, &err));
     ck_assert_int_eq(r, DRIFT_REPLY_OK);
     ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
@@ -319,7 +332,9 @@ START_TEST(a_verdict_in_full)
     ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(parts, "scores/0"), 0)), 500);
     ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(parts, "scores/1"), 0)), 500);
     ck_assert_ptr_null(json_object_get(h, "gap_from"));
-    ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(json_object_get(json_object_get(b, "columns"), "url_length"), "cells"), 0)), 500);
+    ck_assert_int_eq(json_integer_value(json_array_get(
+                         json_object_get(json_object_get(json_object_get(b, "columns"), "url_length"), "cells"), 0)),
+                     500);
     ck_assert_str_eq(str(b, "status"), "ok");
     json_decref(h);
     json_decref(b);
@@ -408,7 +423,8 @@ START_TEST(partial)
     ck_assert_ptr_null(seen.measures);
     ck_assert_uint_eq(n_actions, 0);
     json_t *h = header_at(T0 + WINDOW);
-    ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(json_object_get(h, "parts"), "scores/0"), 0)), 500);
+    ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(json_object_get(h, "parts"), "scores/0"), 0)),
+                     500);
     json_decref(h);
     judges(OK, 540);
     ck_assert_uint_eq(seen.carried, 40);
@@ -444,7 +460,10 @@ START_TEST(damaged)
     json_decref(b);
     /* counts of a newer driftd are not guessed at */
     snprintf(name, sizeof name, "b:phish-url:i:%lld:", (long long)(T0 + WINDOW));
-    flush(1, T0 + 2 * WINDOW + MIN, name, "\xff" "garbage that is long enough to be a blob", 40);
+    flush(1, T0 + 2 * WINDOW + MIN, name,
+          "\xff"
+          "garbage that is long enough to be a blob",
+          40);
     wm(0, T0 + 2 * WINDOW + MIN);
     enum drift_judge_result r;
     fails(drift_judge_step(judge, chain, &r, NULL, &err), DRIFT_E_VERSION);
@@ -574,7 +593,8 @@ END_TEST
 START_TEST(thresholds_of_the_plan)
 {
     /* the current configuration would fire; the one that the plan names does not */
-    char *text = replaced(config_text, "warning: 0.1, critical: 0.25, recovery: 0.08", "warning: 5, critical: 6, recovery: 4");
+    char *text =
+        replaced(config_text, "warning: 0.1, critical: 0.25, recovery: 0.08", "warning: 5, critical: 6, recovery: 4");
     struct drift_config *lax = world_config(text);
     struct drift_plan_entry e = entry_of(0, INT64_MIN, lax, true);
     start_chain(chain, &e, lax);
@@ -743,7 +763,8 @@ START_TEST(two_judges_one_chain)
     printf("two judges: %d + %d windows, %d + %d conflicts\n", x[0].judged, x[1].judged, x[0].again, x[1].again);
     ck_assert_int_eq(x[0].judged + x[1].judged, WINDOWS);
     ck_assert_int_gt(x[0].again + x[1].again, 0); /* else nothing was tried */
-    /* each incident: 4 steps fire, 4 resolve, the status changes twice; every other rollback falls into its cool-down */
+    /* each incident: 4 steps fire, 4 resolve, the status changes twice; every other rollback falls into its cool-down
+     */
     ck_assert_int_eq(count_out(), WINDOWS / 3 * 10 - WINDOWS / 6);
 }
 END_TEST
@@ -826,7 +847,8 @@ START_TEST(scribbled_state)
 {
     start(true);
     window(T0, 1000, .9);
-    tell(&server, "HSET driftd:{m/g%%2F1/phish-url} alerts %s carry %s status %s w:junk %s", "{\"v\":1,\"rules\":{\"input-drift\":7}}", "[", "{\"status\":3}", "x");
+    tell(&server, "HSET driftd:{m/g%%2F1/phish-url} alerts %s carry %s status %s w:junk %s",
+         "{\"v\":1,\"rules\":{\"input-drift\":7}}", "[", "{\"status\":3}", "x");
     judges(OK, 1000);
     ck_assert_int_eq(worst, DRIFT_SEV_CRITICAL);
     tell(&server, "HSET driftd:{m/g%%2F1/phish-url} judged_until %s", "soon");
@@ -865,7 +887,8 @@ END_TEST
 
 START_TEST(margin)
 {
-    struct drift_state_config s = {.settle_ms = 10000, .clock_skew_ms = 1000, .future_skew_ms = 10000, .plan_ttl_ms = 5000};
+    struct drift_state_config s = {
+        .settle_ms = 10000, .clock_skew_ms = 1000, .future_skew_ms = 10000, .plan_ttl_ms = 5000};
     ck_assert_int_eq(drift_judge_margin_ms(&s), 22000);
     s.plan_ttl_ms = 15000;
     ck_assert_int_eq(drift_judge_margin_ms(&s), 27000);

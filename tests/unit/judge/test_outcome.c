@@ -1,5 +1,5 @@
-/* tests/unit/judge/test_outcome.c    Bodies of verdicts and actions: what is in them, that they are the same every time,
- *                                     that no name breaks them, and which steps run when. */
+/* tests/unit/judge/test_outcome.c    Bodies of verdicts and actions: what is in them, that they are the same every
+ * time, that no name breaks them, and which steps run when. */
 #include "world.h"
 
 #include "driftd/internal/base/hash.h"
@@ -31,24 +31,55 @@ static void make_layout(const char *const *features, size_t n)
     for (uint32_t i = 0; i < layout->n_columns; i++)
         for (int m = 0; m < DRIFT_N_MEASURE; m++)
             measures[i * DRIFT_N_MEASURE + (uint32_t)m] =
-                (struct drift_measure){.id = (enum drift_measure_id)m, .has_p = true, .p_value = 1,
-                                       .why = drift_measure_applies((enum drift_measure_id)m, layout->columns[i].kind) ? DRIFT_WHY_NONE
-                                                                                                                      : DRIFT_WHY_NOT_DEFINED};
+                (struct drift_measure){.id = (enum drift_measure_id)m,
+                                       .has_p = true,
+                                       .p_value = 1,
+                                       .why = drift_measure_applies((enum drift_measure_id)m, layout->columns[i].kind)
+                                                  ? DRIFT_WHY_NONE
+                                                  : DRIFT_WHY_NOT_DEFINED};
 }
 
 static void make_outcome(void)
 {
     static struct drift_plan_topic topics[] = {{(char *)"scores", 4}};
-    plan = (struct drift_plan_entry){.seq = 2, .from_ms = INT64_MIN, .baseline_id = (char *)"b-1", .baseline_digest = (char *)"abc",
-                                     .config_hash = config->hash, .window_ms = MINUTES5, .lateness_ms = 60000, .n_topics = 1, .topics = topics};
+    plan = (struct drift_plan_entry){.seq = 2,
+                                     .from_ms = INT64_MIN,
+                                     .baseline_id = (char *)"b-1",
+                                     .baseline_digest = (char *)"abc",
+                                     .config_hash = config->hash,
+                                     .window_ms = MINUTES5,
+                                     .lateness_ms = 60000,
+                                     .n_topics = 1,
+                                     .topics = topics};
     now->n = 1204;
-    verdict = (struct drift_verdict){.kind = DRIFT_VERDICT_OK, .start_ms = start_ms, .end_ms = start_ms + MINUTES5, .n = now->n,
-                                     .carried_from_ms = start_ms, .summary = now, .measures = measures, .baseline_id = "b-1",
+    verdict = (struct drift_verdict){.kind = DRIFT_VERDICT_OK,
+                                     .start_ms = start_ms,
+                                     .end_ms = start_ms + MINUTES5,
+                                     .n = now->n,
+                                     .carried_from_ms = start_ms,
+                                     .summary = now,
+                                     .measures = measures,
+                                     .baseline_id = "b-1",
                                      .baseline_digest = "abc",
-                                     .volume = {.id = DRIFT_MEASURE_VOLUME, .has_p = true, .p_value = .5, .effect = .01, .value = 1.01, .baseline = 1190, .low = 1.01, .high = 1.01}};
-    o = (struct drift_outcome){.group = "g/1", .segment = "", .config = config, .model = drift_config_model(config, "phish-url"),
-                               .plan = &plan, .verdict = &verdict, .baseline = then, .baseline_per_window = 1190,
-                               .gap_from_ms = start_ms, .status = DRIFT_STATUS_OK, .status_before = DRIFT_STATUS_OK};
+                                     .volume = {.id = DRIFT_MEASURE_VOLUME,
+                                                .has_p = true,
+                                                .p_value = .5,
+                                                .effect = .01,
+                                                .value = 1.01,
+                                                .baseline = 1190,
+                                                .low = 1.01,
+                                                .high = 1.01}};
+    o = (struct drift_outcome){.group = "g/1",
+                               .segment = "",
+                               .config = config,
+                               .model = drift_config_model(config, "phish-url"),
+                               .plan = &plan,
+                               .verdict = &verdict,
+                               .baseline = then,
+                               .baseline_per_window = 1190,
+                               .gap_from_ms = start_ms,
+                               .status = DRIFT_STATUS_OK,
+                               .status_before = DRIFT_STATUS_OK};
 }
 
 static void setup(void)
@@ -80,7 +111,8 @@ static void teardown(void)
 
 static void set(const char *feature, double psi, double p)
 {
-    struct drift_measure *m = &measures[(size_t)drift_layout_find(layout, DRIFT_FEATURE, feature) * DRIFT_N_MEASURE + DRIFT_MEASURE_PSI];
+    struct drift_measure *m =
+        &measures[(size_t)drift_layout_find(layout, DRIFT_FEATURE, feature) * DRIFT_N_MEASURE + DRIFT_MEASURE_PSI];
     m->effect = psi;
     m->value = m->low = m->high = psi + 1.0 / 3;
     m->p_value = p;
@@ -130,8 +162,8 @@ static const char *told(const struct sent *s)
     size_t n = 0;
     text[0] = 0;
     for (size_t i = 0; i < s->n; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s %s %s%s", i ? ", " : "", s->a[i].step, s->a[i].endpoint, s->a[i].transition,
-                              s->a[i].shadow ? " shadow" : "");
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s %s %s%s", i ? ", " : "", s->a[i].step, s->a[i].endpoint,
+                              s->a[i].transition, s->a[i].shadow ? " shadow" : "");
     return text;
 }
 static json_t *data_of(const struct drift_action *a)
@@ -194,11 +226,14 @@ START_TEST(an_alert_in_full)
     drift_now();
     run_rules(NULL);
     struct sent s = act();
-    ck_assert_str_eq(told(&s), "ticket hook firing, page pager firing, disable_automation hook firing shadow, rollback hook firing");
+    ck_assert_str_eq(
+        told(&s), "ticket hook firing, page pager firing, disable_automation hook firing shadow, rollback hook firing");
     json_t *d = data_of(&s.a[2]);
-    ck_assert_str_eq(str(d, "summary"),
-                     "phish-url: input drift is critical: url_length psi 0.41 (limit 0.25), 2 of 3 features over the warning level; "
-                     "window 2024-01-31 14:00\xe2\x80\x93" "14:05Z, 1,204 events; driftd would have disabled automation (shadow mode)");
+    ck_assert_str_eq(
+        str(d, "summary"),
+        "phish-url: input drift is critical: url_length psi 0.41 (limit 0.25), 2 of 3 features over the warning level; "
+        "window 2024-01-31 14:00\xe2\x80\x93"
+        "14:05Z, 1,204 events; driftd would have disabled automation (shadow mode)");
     ck_assert_str_eq(str(d, "would_have"), "disabled automation");
     ck_assert(json_is_null(json_object_get(d, "request")));
     ck_assert_str_eq(str(d, "what_to_do"), "Contain it.");
@@ -210,7 +245,8 @@ START_TEST(an_alert_in_full)
     ck_assert_str_eq(str(json_object_get(d, "sla"), "acknowledge_by"), "2024-01-31T14:20:00Z");
     ck_assert_str_eq(str(json_object_get(d, "sla"), "resolve"), "4h");
     ck_assert_str_eq(str(json_object_get(json_object_get(d, "config"), "change"), "approved_by"), "the change board");
-    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_object_get(d, "versions"), "model"), "m-2")), 1000);
+    ck_assert_int_eq(
+        json_integer_value(json_object_get(json_object_get(json_object_get(d, "versions"), "model"), "m-2")), 1000);
     ck_assert_str_eq(json_string_value(json_array_get(json_object_get(d, "new_fields"), 0)), "surprise");
     json_t *worst = json_array_get(json_object_get(d, "measures"), 0);
     ck_assert_str_eq(str(worst, "name"), "url_length");
@@ -233,8 +269,15 @@ START_TEST(other_rules_in_words)
     drift_now();
     set("url_length", 0, 1);
     set("entropy", 0, 1);
-    struct drift_measure *m = &measures[(size_t)drift_layout_find(layout, DRIFT_DECISION, "") * DRIFT_N_MEASURE + DRIFT_MEASURE_PROPORTION];
-    *m = (struct drift_measure){.id = DRIFT_MEASURE_PROPORTION, .has_p = true, .p_value = 1e-20, .effect = .11944, .value = .11944, .low = .11944, .high = .11944};
+    struct drift_measure *m =
+        &measures[(size_t)drift_layout_find(layout, DRIFT_DECISION, "") * DRIFT_N_MEASURE + DRIFT_MEASURE_PROPORTION];
+    *m = (struct drift_measure){.id = DRIFT_MEASURE_PROPORTION,
+                                .has_p = true,
+                                .p_value = 1e-20,
+                                .effect = .11944,
+                                .value = .11944,
+                                .low = .11944,
+                                .high = .11944};
     verdict.n = 301204; /* the most of them carried over */
     verdict.carried = 300704;
     verdict.volume.effect = .867;
@@ -243,12 +286,14 @@ START_TEST(other_rules_in_words)
     struct sent s = act();
     ck_assert_str_eq(told(&s), "ticket hook firing, ticket hook firing");
     json_t *d = data_of(&s.a[0]);
-    ck_assert_str_eq(str(d, "summary"),
-                     "phish-url: decision drift is at warning level: decision proportion 0.119 (limit 0.1), share of block 0.169 (baseline 0.05); "
-                     "window 2024-01-31 14:00\xe2\x80\x93" "14:05Z, 301,204 events, 300,704 of them carried over");
+    ck_assert_str_eq(str(d, "summary"), "phish-url: decision drift is at warning level: decision proportion 0.119 "
+                                        "(limit 0.1), share of block 0.169 (baseline 0.05); "
+                                        "window 2024-01-31 14:00\xe2\x80\x93"
+                                        "14:05Z, 301,204 events, 300,704 of them carried over");
     json_decref(d);
     d = data_of(&s.a[1]);
-    ck_assert_ptr_nonnull(strstr(str(d, "summary"), "traffic volume is at warning level: 500 events where the baseline has 1,190 a window (volume 0.867, limit 0.7);"));
+    ck_assert_ptr_nonnull(strstr(str(d, "summary"), "traffic volume is at warning level: 500 events where the baseline "
+                                                    "has 1,190 a window (volume 0.867, limit 0.7);"));
     json_decref(d);
     sent_release(&s);
 }
@@ -288,8 +333,22 @@ END_TEST
 
 START_TEST(hostile_names)
 {
-    static const char *const names[] = {"\"quote\"", "line\nbreak\r\t", "</script><b>", "a\xff" "b", "a\xfe" "b", "\xed\xa0\x80", "\xc0\x80",
-                                        "score", "decision", "{}[]\\", "\x01\x1f\x7f", "\xf4\x90\x80\x80", "\xe2\x80", "ok \xe2\x82\xac"};
+    static const char *const names[] = {"\"quote\"",
+                                        "line\nbreak\r\t",
+                                        "</script><b>",
+                                        "a\xff"
+                                        "b",
+                                        "a\xfe"
+                                        "b",
+                                        "\xed\xa0\x80",
+                                        "\xc0\x80",
+                                        "score",
+                                        "decision",
+                                        "{}[]\\",
+                                        "\x01\x1f\x7f",
+                                        "\xf4\x90\x80\x80",
+                                        "\xe2\x80",
+                                        "ok \xe2\x82\xac"};
     enum { N = sizeof names / sizeof *names };
     teardown();
     config = world_config(config_text);
@@ -387,8 +446,12 @@ END_TEST
 
 static struct drift_alert firing(enum drift_severity severity, bool played_warning, bool played_critical)
 {
-    return (struct drift_alert){.phase = DRIFT_ALERT_FIRING, .severity = severity, .played_warning = played_warning,
-                                .played_critical = played_critical, .incident_ms = start_ms - MINUTES5, .since_ms = start_ms};
+    return (struct drift_alert){.phase = DRIFT_ALERT_FIRING,
+                                .severity = severity,
+                                .played_warning = played_warning,
+                                .played_critical = played_critical,
+                                .incident_ms = start_ms - MINUTES5,
+                                .since_ms = start_ms};
 }
 
 START_TEST(on_the_way_up)
@@ -398,7 +461,8 @@ START_TEST(on_the_way_up)
     run_rules(&a);
     struct sent s = act();
     /* the ticket stands in both playbooks and is updated; the rest begins now, page too, though its on_update is off */
-    ck_assert_str_eq(told(&s), "ticket hook update, page pager update, disable_automation hook update shadow, rollback hook update");
+    ck_assert_str_eq(
+        told(&s), "ticket hook update, page pager update, disable_automation hook update shadow, rollback hook update");
     json_t *d = data_of(&s.a[0]);
     ck_assert_ptr_nonnull(strstr(str(d, "summary"), "input drift is now critical (was warning)"));
     json_decref(d);
@@ -423,12 +487,15 @@ START_TEST(the_end_reaches_everybody)
     set("n_dots", .01, .5);
     run_rules(&a);
     struct sent s = act();
-    ck_assert_str_eq(told(&s), "ticket hook resolved, page pager resolved, disable_automation hook resolved shadow, rollback hook resolved");
+    ck_assert_str_eq(
+        told(&s),
+        "ticket hook resolved, page pager resolved, disable_automation hook resolved shadow, rollback hook resolved");
     json_t *d = data_of(&s.a[0]);
     ck_assert_str_eq(str(json_object_get(d, "incident"), "start"), "2024-01-31T13:55:00Z");
     ck_assert_str_eq(str(d, "severity"), "warning");
-    ck_assert_ptr_nonnull(strstr(str(d, "summary"), "input drift is over: the worst is n_dots psi 0.01 (recovers below 0.08); it began with "
-                                                    "the window of 2024-01-31T13:55:00Z"));
+    ck_assert_ptr_nonnull(strstr(
+        str(d, "summary"), "input drift is over: the worst is n_dots psi 0.01 (recovers below 0.08); it began with "
+                           "the window of 2024-01-31T13:55:00Z"));
     char *incident = drift_xstrdup(str(json_object_get(d, "incident"), "id"));
     json_decref(d);
     sent_release(&s);
@@ -454,7 +521,8 @@ END_TEST
 START_TEST(cool_down)
 {
     set("n_dots", .5, 0);
-    struct drift_alert a = {.last_production_ms = start_ms + MINUTES5 - 1800000 + 1}; /* 1 ms less than 30 minutes ago */
+    struct drift_alert a = {.last_production_ms =
+                                start_ms + MINUTES5 - 1800000 + 1}; /* 1 ms less than 30 minutes ago */
     run_rules(&a);
     struct sent s = act();
     ck_assert_str_eq(told(&s), "ticket hook firing, page pager firing, disable_automation hook firing shadow");
@@ -477,10 +545,14 @@ START_TEST(status_events)
     static const struct {
         enum drift_model_status before, after;
         bool sent;
-    } cases[] = {{DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, false},         {DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_UNMONITORED, true},
-                 {DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_DEGRADED, true},    {DRIFT_STATUS_OK, DRIFT_STATUS_OK, false},
-                 {DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, true},         {DRIFT_STATUS_DEGRADED, DRIFT_STATUS_OK, true},
-                 {DRIFT_STATUS_UNMONITORED, DRIFT_STATUS_OK, true},      {DRIFT_STATUS_UNMONITORED, DRIFT_STATUS_UNMONITORED, false}};
+    } cases[] = {{DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, false},
+                 {DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_UNMONITORED, true},
+                 {DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_DEGRADED, true},
+                 {DRIFT_STATUS_OK, DRIFT_STATUS_OK, false},
+                 {DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, true},
+                 {DRIFT_STATUS_DEGRADED, DRIFT_STATUS_OK, true},
+                 {DRIFT_STATUS_UNMONITORED, DRIFT_STATUS_OK, true},
+                 {DRIFT_STATUS_UNMONITORED, DRIFT_STATUS_UNMONITORED, false}};
     run_rules(NULL);
     verdict.unmonitored_why = "no baseline is active";
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -494,7 +566,8 @@ START_TEST(status_events)
             ck_assert_str_eq(str(d, "status"), drift_model_status_name(cases[i].after));
             ck_assert_ptr_nonnull(strstr(s.a[k].body, "\"type\":\"io.driftd.model.status\""));
             if (cases[i].after == DRIFT_STATUS_UNMONITORED)
-                ck_assert_ptr_nonnull(strstr(str(d, "summary"), "phish-url: the model is now unmonitored: no baseline is active; window"));
+                ck_assert_ptr_nonnull(strstr(str(d, "summary"),
+                                             "phish-url: the model is now unmonitored: no baseline is active; window"));
             json_decref(d);
         }
         sent_release(&s);

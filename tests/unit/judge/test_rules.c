@@ -30,7 +30,8 @@ static void setup(void)
     measures = drift_xcalloc((size_t)layout->n_columns * DRIFT_N_MEASURE, sizeof *measures);
     for (uint32_t i = 0; i < layout->n_columns; i++)
         for (int m = 0; m < DRIFT_N_MEASURE; m++)
-            measures[i * DRIFT_N_MEASURE + (uint32_t)m] = (struct drift_measure){.id = (enum drift_measure_id)m, .has_p = true, .p_value = 1};
+            measures[i * DRIFT_N_MEASURE + (uint32_t)m] =
+                (struct drift_measure){.id = (enum drift_measure_id)m, .has_p = true, .p_value = 1};
     v = (struct drift_verdict){.summary = sum, .measures = measures};
 }
 static void teardown(void)
@@ -53,8 +54,14 @@ static void set(const char *feature, double effect, double p)
 }
 static struct drift_rule psi(void)
 {
-    return (struct drift_rule){.name = (char *)"r", .measure = DRIFT_MEASURE_PSI, .scope = DRIFT_SCOPE_FEATURE, .feature = (char *)"*",
-                               .warning = .1, .critical = .25, .recovery = .08, .p = NAN};
+    return (struct drift_rule){.name = (char *)"r",
+                               .measure = DRIFT_MEASURE_PSI,
+                               .scope = DRIFT_SCOPE_FEATURE,
+                               .feature = (char *)"*",
+                               .warning = .1,
+                               .critical = .25,
+                               .recovery = .08,
+                               .p = NAN};
 }
 
 START_TEST(worst_first)
@@ -125,9 +132,9 @@ START_TEST(levels)
     static const struct {
         double warning, critical, effect;
         enum drift_severity want;
-    } cases[] = {{.1, .25, .1, DRIFT_SEV_WARNING},   {.1, .25, .25, DRIFT_SEV_CRITICAL}, {.1, .25, .0999, DRIFT_SEV_NONE},
-                 {NAN, .25, .2, DRIFT_SEV_NONE},     {NAN, .25, .3, DRIFT_SEV_CRITICAL}, {.1, NAN, 5, DRIFT_SEV_WARNING},
-                 {.1, .25, NAN, DRIFT_SEV_NONE},     {.1, .25, INFINITY, DRIFT_SEV_NONE}};
+    } cases[] = {{.1, .25, .1, DRIFT_SEV_WARNING}, {.1, .25, .25, DRIFT_SEV_CRITICAL}, {.1, .25, .0999, DRIFT_SEV_NONE},
+                 {NAN, .25, .2, DRIFT_SEV_NONE},   {NAN, .25, .3, DRIFT_SEV_CRITICAL}, {.1, NAN, 5, DRIFT_SEV_WARNING},
+                 {.1, .25, NAN, DRIFT_SEV_NONE},   {.1, .25, INFINITY, DRIFT_SEV_NONE}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         r.warning = cases[i].warning;
         r.critical = cases[i].critical;

@@ -38,7 +38,8 @@ static const char config_text[] =
     "      - {do: disable_automation, endpoint: hook}\n"
     "      - {do: rollback, endpoint: hook, mode: live, cooldown: 30m}\n"
     "streams:\n"
-    "  events: {topic: scores, format: json, time: ts, model: {value: phish-url}, features: features, score: score, decision: decision}\n"
+    "  events: {topic: scores, format: json, time: ts, model: {value: phish-url}, features: features, score: score, "
+    "decision: decision}\n"
     "models:\n"
     "  phish-url:\n"
     "    owner: soc\n"
@@ -50,7 +51,8 @@ static const char config_text[] =
     "    rules:\n"
     "      - {name: input-drift, measure: psi, scope: {feature: \"*\"}, warning: 0.1, critical: 0.25, recovery: 0.08,\n"
     "         sla: {acknowledge: 15m, resolve: 4h}, playbook: {warning: look, critical: contain}}\n"
-    "      - {name: decision-drift, measure: proportion, scope: decision, warning: 0.1, recovery: 0.05, playbook: look}\n"
+    "      - {name: decision-drift, measure: proportion, scope: decision, warning: 0.1, recovery: 0.05, playbook: "
+    "look}\n"
     "      - {name: volume, measure: volume, scope: model, warning: 0.7, recovery: 0.5, playbook: look}\n";
 
 WORLD struct drift_config *world_config(const char *text)

@@ -31,7 +31,8 @@ struct drift_judge_settings {
     drift_judged_fn *judged;           /* may be NULL */
     void *ctx;
 };
-int drift_judge_new(const struct drift_judge_settings *s, struct drift_judge **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_judge_new(const struct drift_judge_settings *s, struct drift_judge **ret,
+                    struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_judge_free(struct drift_judge *j);
 
 enum drift_judge_result {
@@ -47,7 +48,8 @@ int drift_judge_step(struct drift_judge *j, struct drift_chain_id chain, enum dr
 
 /* Reads a chain's plan from the fields of its slot. */
 int drift_judge_plan(const struct drift_pairs *fields, struct drift_plan *ret, struct drift_err *err) DRIFT_MUST_CHECK;
-/* First or further plan entry as fields for MODEL_INIT / PLAN_ADD: plan:<seq> and cfg:<hash>.  Heap strings in ret[2]. */
+/* First or further plan entry as fields for MODEL_INIT / PLAN_ADD: plan:<seq> and cfg:<hash>.  Heap strings in ret[2].
+ */
 void drift_judge_plan_fields(const struct drift_plan_entry *e, const struct drift_config *c, struct drift_pair ret[2]);
 /* Least distance of a new entry's `from` from now: future_skew + 2 clock_skew + max(plan_ttl, settle). */
 int64_t drift_judge_margin_ms(const struct drift_state_config *s);

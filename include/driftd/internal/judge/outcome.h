@@ -41,7 +41,7 @@ struct drift_outcome {
     int64_t gap_from_ms;                  /* windows from here to the start had no counts; = start: no gap */
     size_t n_damaged;                     /* partitions whose stored counts could not be read */
     size_t n_rules;
-    struct drift_outcome_rule *rules;     /* in order of the configuration, retired ones behind */
+    struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
     enum drift_model_status status_before, status;
 };
 
@@ -61,7 +61,7 @@ json_t *drift_outcome_versions(const struct drift_outcome *o, size_t top);
 json_t *drift_outcome_tally(const struct drift_tally *t, size_t top);
 json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);      /* [name] */
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
-json_t *drift_outcome_change(const struct drift_config *c); /* {version, approved_by, reason} */
+json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
 /* Sum of a column's counters. */
 uint64_t drift_outcome_total(const struct drift_summary *s, const struct drift_column *c);
 /* Worst severity that fires now. */
