@@ -52,6 +52,7 @@ int drift_store_new(const struct drift_redis_config *cfg, const char *group, str
         return drift_fail(err, DRIFT_E_RANGE, DRIFT_STOP, "consumer group name is too long for redis keys");
     }
     struct drift_store *s = drift_xcalloc(1, sizeof *s);
+    s->reply_max = DRIFT_REPLY_BYTES_MAX;
     s->group = b.data ? b.data : drift_xstrdup("");
     s->cfg = *cfg;
     s->cfg.host = dup_or_null(cfg->host);
@@ -146,9 +147,10 @@ static int transport_failed(struct drift_store *s, int type, const char *text, i
                           type == REDIS_ERR_EOF ? "end of stream" : strerror(sys));
     }
     if (s->budget.spent)
-        return drift_fail(err, DRIFT_E_FULL, DRIFT_RETRY,
-                          "redis at %s sends a reply of more than %d bytes or %d elements: is this server driftd's own",
-                          s->address, DRIFT_REPLY_BYTES_MAX, DRIFT_REPLY_ELEMENTS_MAX);
+        return drift_fail(
+            err, DRIFT_E_FULL, DRIFT_RETRY,
+            "redis at %s sends a reply of more than %zu bytes or %d elements: is this server driftd's own", s->address,
+            s->reply_max, DRIFT_REPLY_ELEMENTS_MAX);
     return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "redis at %s does not speak the redis protocol: %s", s->address,
                       text);
 }
@@ -180,7 +182,7 @@ static int exchange(struct drift_store *s, const struct drift_args *a, redisRepl
     int64_t end = drift_mono_ms(&drift_clock_system) + TIMEOUTS_PER_REPLY * timeout_ms(s);
     int done = 0, sys = 0;
     void *reply = NULL;
-    s->budget = (struct drift_budget){.bytes = DRIFT_REPLY_BYTES_MAX, .elements = DRIFT_REPLY_ELEMENTS_MAX};
+    s->budget = (struct drift_budget){.bytes = s->reply_max, .elements = DRIFT_REPLY_ELEMENTS_MAX};
     if (redisAppendCommandArgv(c, (int)a->n, a->v, a->len) != REDIS_OK)
         return transport_failed(s, REDIS_ERR_OTHER, c->errstr, 0, ret_lost, err);
     while (!done) {
@@ -196,7 +198,7 @@ static int exchange(struct drift_store *s, const struct drift_args *a, redisRepl
             break;
         if (redisBufferRead(c) != REDIS_OK)
             return transport_failed(s, c->err, c->errstr, errno, ret_lost, err);
-        if (c->reader->len - c->reader->pos > DRIFT_REPLY_BYTES_MAX) {
+        if (c->reader->len - c->reader->pos > s->reply_max) {
             s->budget.spent = true;
             return transport_failed(s, REDIS_ERR_PROTOCOL, "", 0, ret_lost, err);
         }

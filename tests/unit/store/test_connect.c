@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "driftd/internal/base/clock.h"
+#include "driftd/internal/store/redis.h"
 #include "server.h"
 
 static struct server server;
@@ -790,11 +791,38 @@ START_TEST(endless_reply)
     for (int i = 0; i < 2; i++) {
         struct fake f;
         struct drift_store *t = fake_start(&f, FLOOD, 10000);
+        t->reply_max = 8 << 20; /* the real bound takes a minute under a sanitizer */
         fake_says(&f, begins[i], strlen(begins[i]));
         fails(drift_store_ping(t, &err), DRIFT_E_FULL);
         ck_assert_int_eq(err.action, DRIFT_RETRY);
         fake_stop(&f, t);
     }
+}
+END_TEST
+
+/* Whole replies on either side of the bound: all strings of a reply count together. */
+START_TEST(reply_bound)
+{
+    char *bytes = calloc(1, 1 << 20);
+    void *got;
+    size_t len;
+    ok(drift_store_baseline_put(s, "m", "v", "{}", bytes, 1 << 20, &err));
+    s->reply_max = (1 << 20) + 64;
+    ok(drift_store_baseline_get(s, "m", "v", &got, &len, &err));
+    ck_assert_uint_eq(len, 1 << 20);
+    free(got);
+    s->reply_max = (1 << 20) - 1;
+    fails(drift_store_baseline_get(s, "m", "v", &got, &len, &err), DRIFT_E_FULL);
+
+    struct drift_pairs p;
+    for (int i = 0; i < 4; i++)
+        tell(&server, "HSET driftd:{b/m} %d %b", i, bytes, (size_t)1 << 18);
+    fails(drift_store_baseline_list(s, "m", &p, &err), DRIFT_E_FULL);
+    s->reply_max = (1 << 20) + 1024;
+    ok(drift_store_baseline_list(s, "m", &p, &err));
+    ck_assert_uint_eq(p.n, 5);
+    drift_pairs_release(&p);
+    free(bytes);
 }
 END_TEST
 
@@ -889,6 +917,7 @@ int main(void)
     ADD(never_answers);
     ADD(trickles);
     ADD(endless_reply);
+    ADD(reply_bound);
     ADD(nested_arrays);
     ADD(hangs_up);
     ADD(flush_cost);

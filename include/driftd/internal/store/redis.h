@@ -79,6 +79,7 @@ struct drift_store {
     char *group;                   /* percent-encoded */
     char address[160];             /* for error texts */
     redisContext *c;               /* NULL: not connected */
+    size_t reply_max; /* DRIFT_REPLY_BYTES_MAX; smaller in tests */
     struct drift_budget budget;
     char sha[DRIFT_N_SCRIPT][41]; /* "": not asked for yet */
 };
