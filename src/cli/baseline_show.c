@@ -35,6 +35,28 @@ static uint64_t sum(const uint64_t *v, uint32_t n)
     return s;
 }
 
+/* The four most frequent categories. */
+static void print_categories(const struct drift_column *c, const uint64_t *cells, uint64_t valid)
+{
+    enum { SHOWN = 4 };
+    uint32_t best[SHOWN], n = 0;
+    for (uint32_t i = 0; i < c->n_categories; i++) {
+        uint32_t at = n;
+        while (at && cells[i] > cells[best[at - 1]])
+            at--;
+        if (at == SHOWN)
+            continue;
+        n += n < SHOWN;
+        memmove(best + at + 1, best + at, (n - at - 1) * sizeof *best);
+        best[at] = i;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        printf("%s%.24s %.1f %%", i ? ", " : "", c->categories[best[i]],
+               valid ? 100 * (double)cells[best[i]] / (double)valid : 0);
+    if (c->n_categories > n)
+        printf(", %" PRIu32 " more", c->n_categories - n);
+}
+
 /* First and last edges, or categories with their shares. */
 static void print_cells(const struct drift_column *c, const uint64_t *cells, uint64_t valid)
 {
@@ -54,12 +76,7 @@ static void print_cells(const struct drift_column *c, const uint64_t *cells, uin
         printf("%" PRIu32 " edges %s .. %s, median <= %s, %" PRIu32 " PSI bins", c->n_edges, a, b, m, c->n_bins);
         return;
     }
-    uint32_t shown = 0;
-    for (uint32_t i = 0; i < c->n_categories && shown < 4; i++, shown++)
-        printf("%s%.24s %.1f %%", shown ? ", " : "", c->categories[i],
-               valid ? 100 * (double)cells[i] / (double)valid : 0);
-    if (c->n_categories > shown)
-        printf(", %" PRIu32 " more", c->n_categories - shown);
+    print_categories(c, cells, valid);
     if (c->n_rare)
         printf(", %" PRIu32 " rare ones %.2f %%", c->n_rare,
                valid ? 100 * (double)cells[drift_column_rare(c)] / (double)valid : 0);
@@ -147,10 +164,10 @@ static size_t print_list(const struct drift_pairs *p, const char *active)
     }
     qsort(rows, n, sizeof *rows, newest_first);
     if (n)
-        printf("%-40s %-20s %12s %10s %-20s %-20s\n", "id", "made", "events", "labels", "first event", "last event");
+        printf("%-40s %-24s %12s %10s %-24s %-24s\n", "id", "made", "events", "labels", "first event", "last event");
     for (size_t i = 0; i < n; i++) {
         const json_t *m = rows[i].meta;
-        printf("%-40s %-20.20s %12" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %-20.20s %-20.20s%s\n", rows[i].id,
+        printf("%-40s %-24s %12" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %-24s %-24s%s\n", rows[i].id,
                text_of(m, "created"), json_integer_value(json_object_get(m, "events")),
                json_integer_value(json_object_get(m, "labels")), text_of(m, "first_event"), text_of(m, "last_event"),
                active && !strcmp(active, rows[i].id) ? "  active" : "");

@@ -88,6 +88,17 @@ static int parse_option(struct request *r, char *text)
     return 0;
 }
 
+static int parse_topic(struct request *r, const char *topic)
+{
+    for (size_t i = 0; i < r->n_topics; i++)
+        if (!strcmp(r->topics[i], topic))
+            return USAGE("--topic %s is there twice", topic);
+    if (r->n_topics == TOPICS_MAX)
+        return USAGE("more than %d topics", TOPICS_MAX);
+    r->topics[r->n_topics++] = topic;
+    return 0;
+}
+
 /* 0, or an exit status + 1. */
 static int parse(int argc, char **argv, struct request *r)
 {
@@ -110,10 +121,7 @@ static int parse(int argc, char **argv, struct request *r)
             r->kafka.brokers = optarg;
             break;
         case 't':
-            if (r->n_topics == TOPICS_MAX)
-                rc = USAGE("more than %d topics", TOPICS_MAX);
-            else
-                r->topics[r->n_topics++] = optarg;
+            rc = parse_topic(r, optarg);
             break;
         case 'r':
             r->registry_url = optarg;
@@ -201,24 +209,23 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
     drift_cli_progress("%s: %" PRIu64 " of %" PRIu64 " records", k->topic, done, total);
 }
 
-/* The newest records, spread over the partitions. */
+static int by_size(const void *a, const void *b)
+{
+    const struct drift_range_part *x = a, *y = b;
+    int64_t p = x->to - x->from, q = y->to - y->from;
+    return p < q ? -1 : p > q;
+}
+
+/* The newest records, spread over the partitions: what a small one lacks, larger ones give. */
 static void narrow(struct drift_range *r, int64_t records)
 {
-    size_t open = 0;
-    for (size_t i = 0; i < r->n; i++)
-        open += r->part[i].to > r->part[i].from;
+    qsort(r->part, r->n, sizeof *r->part, by_size);
     for (size_t i = 0; i < r->n; i++) {
         struct drift_range_part *p = &r->part[i];
-        if (p->to <= p->from)
-            continue;
-        int64_t share = records / (int64_t)open;
-        if (share < 1 && records > 0)
-            share = 1;
-        if (p->to - p->from < share)
-            share = p->to - p->from;
-        p->from = p->to - share;
-        records -= share;
-        open--;
+        int64_t share = (records + (int64_t)(r->n - i) - 1) / (int64_t)(r->n - i);
+        if (p->to - p->from > share)
+            p->from = p->to - share;
+        records -= p->to - p->from;
     }
 }
 

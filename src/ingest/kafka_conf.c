@@ -54,7 +54,8 @@ static const char *const own_keys[][2] = {
 static void log_line(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
     (void)rk;
-    if (!strcmp(fac, "CONFWARN")) /* one list of options serves consumers and producers */
+    /* one list of options serves consumers and producers; brokers that cannot refuse to create a topic are old */
+    if (!strcmp(fac, "CONFWARN") || !strcmp(fac, "AUTOCREATE"))
         return;
     drift_log(level <= LOG_ERR       ? DRIFT_ERROR
               : level <= LOG_WARNING ? DRIFT_WARN
