@@ -59,6 +59,7 @@ static bool address_good(const char *s, size_t n, bool port_needed)
 const char *drift_format_brokers(const char *s)
 {
     while (*s) {
+        s += strspn(s, " ");
         size_t n = strcspn(s, ",");
         const char *from = s, *scheme = strstr(s, "://");
         if (scheme && scheme < s + n && all_of(s, (size_t)(scheme - s), "_"))
