@@ -214,6 +214,22 @@ START_TEST(negative_zero_is_zero)
         ck_assert_uint_eq(drift_grid_cell(g, DBL_TRUE_MIN), 2);
         drift_grid_free(g);
     }
+    /* more powers of two on the left than on the right of -0.0: an index around +0.0, which is no edge, fits best */
+    double e[80];
+    uint32_t n = 0, around_zero = 0;
+    for (int k = 20; k >= -20; k--)
+        e[n++] = -ldexp(1, k);
+    e[n++] = -0.0;
+    for (int k = -10; k <= 10; k++)
+        e[n++] = ldexp(1, k);
+    for (uint32_t from = 0; from < 30; from++) {
+        struct drift_grid *g = drift_grid_new(e + from, n - from);
+        around_zero += g->centre == 0 && g->search == 0;
+        ck_assert_uint_eq(drift_grid_cell(g, 0.0), 41 - from);
+        ck_assert_uint_eq(drift_grid_cell(g, -0.0), 41 - from);
+        drift_grid_free(g);
+    }
+    ck_assert_uint_ge(around_zero, 1);
 }
 END_TEST
 

@@ -93,7 +93,7 @@ END_TEST
 
 START_TEST(many_categories)
 {
-    enum { N = DRIFT_CATEGORIES_MAX + DRIFT_RARE_MAX };
+    enum { N = DRIFT_CATEGORIES_MAX + DRIFT_RARE_MAX, HALF_FULL = 16384 - DRIFT_CATEGORIES_MAX };
     char **names = malloc(N * sizeof *names);
     for (int i = 0; i < N; i++)
         if (asprintf(&names[i], "%d", i * 64) < 0)
@@ -109,6 +109,10 @@ START_TEST(many_categories)
         int n = snprintf(other, sizeof other, "%d", i * 64 + 1);
         ck_assert_uint_eq(drift_category_index_cell(ix, other, (size_t)n, 9999), 9999);
     }
+    drift_category_index_free(ix);
+    /* a table exactly half full has longer runs than that: it must have been made larger */
+    ck_assert_int_eq(drift_category_index_new(lists, (uint32_t[2]){DRIFT_CATEGORIES_MAX, HALF_FULL}, &ix), 0);
+    ck_assert_uint_le(drift_category_index_probes(ix), 16);
     drift_category_index_free(ix);
     struct drift_layout *l = drift_layout_new();
     ck_assert_int_eq(

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "driftd/ks.h"
@@ -112,10 +113,35 @@ START_TEST(measure_names)
 }
 END_TEST
 
+/* Counts calls of the allocator, where no sanitizer has taken its place. */
+#ifndef __SANITIZE_ADDRESS__
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+static unsigned long allocations;
+
+void *malloc(size_t n)
+{
+    allocations++;
+    return __libc_malloc(n);
+}
+void *calloc(size_t n, size_t size)
+{
+    allocations++;
+    return __libc_calloc(n, size);
+}
+void *realloc(void *p, size_t n)
+{
+    allocations++;
+    return __libc_realloc(p, n);
+}
+#endif
+
 static void check_row(const struct drift_measure *m, int id, const char *what)
 {
     const double number[] = {m->effect, m->value, m->baseline, m->low, m->high, m->p_value, m->dof};
-    ck_assert_int_eq(m->id, id);
+    if ((int)m->id != id)
+        ck_abort_msg("id %d, not %d", (int)m->id, id);
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
         if (!isfinite(number[i]))
             ck_abort_msg("%s of %s: number %zu is %g", drift_measure_name(m->id), what, i, number[i]);
@@ -237,6 +263,29 @@ START_TEST(constant_that_moves)
 }
 END_TEST
 
+START_TEST(measuring_allocates_nothing)
+{
+#ifndef __SANITIZE_ADDRESS__
+    struct drift_layout *l = columns_make();
+    struct drift_rng r = drift_rng_new(3);
+    struct drift_measure m[DRIFT_N_MEASURE];
+    uint64_t base[300], cur[300];
+    for (int i = 0; i < 300; i++) {
+        base[i] = 1000 + drift_rng_below(&r, 100);
+        cur[i] = drift_rng_below(&r, 100);
+    }
+    unsigned long before = allocations;
+    for (uint32_t c = 0; c < l->n_columns; c++)
+        drift_measure_column(&l->columns[c], base, cur, m);
+    drift_measure_volume(base, 300, 1000, &m[0]);
+    unsigned long after = allocations;
+    ck_assert_uint_gt(before, 0); /* the counter counts */
+    ck_assert_uint_eq(after, before);
+    drift_layout_free(l);
+#endif
+}
+END_TEST
+
 int main(void)
 {
     drift_stats_init();
@@ -249,6 +298,7 @@ int main(void)
     drift_test_add(s, "names", measure_names, 10);
     drift_test_add(s, "no nan without a reason", no_nan_without_a_reason, 60);
     drift_test_add(s, "volume is finite", volume_is_finite, 30);
+    drift_test_add(s, "no allocation", measuring_allocates_nothing, 10);
     drift_test_add(s, "constant that moves", constant_that_moves, 10);
     return drift_test_run(s);
 }

@@ -35,6 +35,17 @@ static struct drift_summary *part_make(const struct drift_layout *l, struct drif
     return s;
 }
 
+static uint64_t tally_total(const struct drift_summary *s)
+{
+    uint64_t total = 0;
+    for (int k = 0; k < DRIFT_N_TALLY; k++) {
+        total += s->tally[k].other;
+        for (uint32_t i = 0; i < s->tally[k].n; i++)
+            total += s->tally[k].slots[i].count;
+    }
+    return total;
+}
+
 static void ck_same(const struct drift_summary *a, const struct drift_summary *b)
 {
     ck_assert_uint_eq(a->n, b->n);
@@ -54,8 +65,11 @@ START_TEST(merge_order_and_grouping_do_not_matter)
     for (int round = 0; round < 200; round++) {
         struct drift_summary *part[PARTS], *left = drift_summary_new(l), *right = drift_summary_new(l);
         struct drift_summary *half = drift_summary_new(l);
-        for (int i = 0; i < PARTS; i++)
+        uint64_t total = 0;
+        for (int i = 0; i < PARTS; i++) {
             part[i] = part_make(l, &r, 1 + drift_rng_below(&r, 100));
+            total += tally_total(part[i]);
+        }
         for (int i = 0; i < PARTS; i++)
             ck_assert_int_eq(drift_summary_merge(left, part[i]), 0);
         for (int i = PARTS - 1; i >= PARTS / 2; i--)
@@ -64,6 +78,7 @@ START_TEST(merge_order_and_grouping_do_not_matter)
             ck_assert_int_eq(drift_summary_merge(half, part[i]), 0);
         ck_assert_int_eq(drift_summary_merge(right, half), 0);
         ck_same(left, right);
+        ck_assert_uint_eq(tally_total(left), total);
         drift_summary_reset(half);
         ck_assert_int_eq(drift_summary_merge(right, half), 0); /* nothing is the zero of adding */
         ck_same(left, right);
