@@ -6,27 +6,20 @@
  * once.  An endpoint that fails again and again gets one probe per back-off; its steps then hold up nobody else's. */
 #include "driftd/internal/act/sender.h"
 
-#include <inttypes.h>
-#include <jansson.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/act/circuit.h"
 #include "driftd/internal/act/delivery.h"
+#include "driftd/internal/act/notice.h"
 #include "driftd/internal/act/queue.h"
-#include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/log.h"
 #include "driftd/internal/base/meter.h"
 
 enum {
     IN_FLIGHT_MAX = 32,
-    PER_TARGET_MAX = 4,
-    CIRCUIT_AFTER = 5, /* failures in a row */
-    CIRCUIT_MS = 5000, /* first back-off, doubles up to ... */
-    CIRCUIT_MAX_MS = 5 * 60 * 1000,
-    BRIEF_MS = 1000,
     SLOW_MS = 2000, /* under way so long: steps elsewhere stop waiting for it */
     POLL_PENDING_MS = 1000,
     POLL_IDLE_MS = 5000,
@@ -35,13 +28,6 @@ enum {
     LOOK_AGAIN_MS = 100,
     LEASE_SLACK_MS = 15000,
     DROP_AT_ONCE = 100
-};
-
-struct target {
-    bool disabled;     /* it answered 410 */
-    unsigned failures; /* in a row */
-    unsigned n_in_flight;
-    int64_t hold_until_ms; /* monotonic: circuit or Retry-After */
 };
 
 struct chain {
@@ -74,7 +60,7 @@ struct drift_sender {
     struct drift_sender_settings settings;
     CURLM *multi;
     struct drift_target *routes; /* [n_targets]; same index as targets and the configuration's endpoints */
-    struct target *targets;
+    struct drift_circuit *circuits;
     size_t n_targets;
     struct chain *chains;
     size_t n_chains;
@@ -86,7 +72,9 @@ struct drift_sender {
     int64_t redis_at_ms;   /* monotonic: not before, after an error ... */
     struct drift_err away; /* ... which is this one */
     bool is_away;
-    atomic_bool poked;
+    atomic_uint asked;   /* pokes ... */
+    unsigned read_for;   /* ... and the last one that every chain was read for */
+    atomic_uint drained; /* the last poke after which nothing was left; 0: none */
 };
 
 static int64_t mono(const struct drift_sender *s)
@@ -122,7 +110,7 @@ int drift_sender_new(const struct drift_sender_settings *settings, struct drift_
     s->settings = *settings;
     s->n_targets = c->n_endpoints;
     s->routes = drift_xcalloc(c->n_endpoints + 1, sizeof *s->routes);
-    s->targets = drift_xcalloc(c->n_endpoints + 1, sizeof *s->targets);
+    s->circuits = drift_xcalloc(c->n_endpoints + 1, sizeof *s->circuits);
     s->chains = drift_xcalloc(c->n_models * DRIFT_N_CHAIN + 1, sizeof *s->chains);
     for (size_t m = 0; m < c->n_models; m++)
         for (int k = 0; k < DRIFT_N_CHAIN; k++)
@@ -155,8 +143,14 @@ static void notice_free(struct notice *n)
 
 void drift_sender_poke(struct drift_sender *s)
 {
-    atomic_store(&s->poked, true);
+    atomic_fetch_add(&s->asked, 1);
     curl_multi_wakeup(s->multi);
+}
+
+bool drift_sender_drained(const struct drift_sender *s)
+{
+    unsigned drained = atomic_load(&s->drained);
+    return drained && drained == atomic_load(&s->asked);
 }
 
 /* ---- Redis: states out, entries in ---- */
@@ -227,34 +221,27 @@ static int read_chain(struct drift_sender *s, struct chain *c, struct drift_err 
 static int read_due(struct drift_sender *s, struct drift_err *err)
 {
     int64_t now = mono(s);
-    bool all = atomic_exchange(&s->poked, false);
+    unsigned asked = atomic_load(&s->asked);
+    bool all = asked != s->read_for;
     int r = 0;
     for (size_t i = 0; !r && i < s->n_chains; i++) {
         r = save_chain(s, &s->chains[i], err);
         if (!r && (all || now >= s->chains[i].next_read_ms))
             r = read_chain(s, &s->chains[i], err);
     }
-    if (r && all)
-        atomic_store(&s->poked, true);
+    if (!r)
+        s->read_for = asked;
     return r;
 }
 
 /* ---- endpoints ---- */
 
-static unsigned target_room(const struct target *t)
-{
-    unsigned most = t->failures >= CIRCUIT_AFTER ? 1 : PER_TARGET_MAX;
-    return t->n_in_flight < most ? most - t->n_in_flight : 0;
-}
-
 static void judge_targets(struct drift_sender *s)
 {
     int64_t now = mono(s);
     for (size_t i = 0; i < s->n_targets; i++) {
-        struct target *t = &s->targets[i];
-        s->routes[i].held = t->disabled || now < t->hold_until_ms || target_room(t) == 0;
-        /* full is no reason for others to go ahead, not answering is */
-        s->routes[i].passed_over = t->disabled || now < t->hold_until_ms || t->failures >= CIRCUIT_AFTER;
+        s->routes[i].held = drift_circuit_held(&s->circuits[i], now);
+        s->routes[i].passed_over = drift_circuit_passed_over(&s->circuits[i], now);
     }
     for (size_t i = 0; i < IN_FLIGHT_MAX; i++)
         if (s->transfers[i].delivery && now - s->transfers[i].started_ms >= SLOW_MS)
@@ -263,40 +250,29 @@ static void judge_targets(struct drift_sender *s)
 
 static void target_works(struct drift_sender *s, size_t at)
 {
-    struct target *t = &s->targets[at];
-    if (t->failures >= CIRCUIT_AFTER) {
-        drift_log(DRIFT_INFO, "endpoint_back", KV_S("endpoint", target_name(s, at)), KV_U("failures", t->failures));
+    struct drift_circuit *c = &s->circuits[at];
+    if (drift_circuit_open(c)) {
+        drift_log(DRIFT_INFO, "endpoint_back", KV_S("endpoint", target_name(s, at)), KV_U("failures", c->failures));
         s->routes[at].back_ms = wall(s);
     }
-    t->failures = 0;
-    t->hold_until_ms = 0;
+    drift_circuit_works(c);
 }
 
 static void target_fails(struct drift_sender *s, size_t at, const struct drift_delivery_result *result)
 {
-    struct target *t = &s->targets[at];
-    int64_t wait = result->retry_after_ms > 0 ? result->retry_after_ms : 0;
-    if (result->status != 429)
-        t->failures++;
-    if (t->failures >= CIRCUIT_AFTER) {
-        unsigned doublings = t->failures - CIRCUIT_AFTER;
-        int64_t back_off = doublings < 6 ? (int64_t)CIRCUIT_MS << doublings : CIRCUIT_MAX_MS;
-        wait = back_off > wait ? back_off : wait;
-    }
-    if (t->failures == CIRCUIT_AFTER)
-        drift_log(DRIFT_WARN, "endpoint_failing", KV_S("endpoint", target_name(s, at)), KV_U("failures", t->failures),
-                  KV_S("why", result->error), KV_I("next_probe_ms", wait));
-    if (s->settings.until_end && wait > BRIEF_MS)
-        wait = BRIEF_MS;
-    if (wait)
-        t->hold_until_ms = mono(s) + wait;
+    struct drift_circuit *c = &s->circuits[at];
+    bool was_open = drift_circuit_open(c);
+    drift_circuit_fails(c, mono(s), result->status, result->retry_after_ms, s->settings.until_end);
+    if (!was_open && drift_circuit_open(c))
+        drift_log(DRIFT_WARN, "endpoint_failing", KV_S("endpoint", target_name(s, at)), KV_U("failures", c->failures),
+                  KV_S("why", result->error), KV_I("next_probe_ms", c->hold_until_ms - mono(s)));
 }
 
 static void target_gone(struct drift_sender *s, size_t at)
 {
-    if (s->targets[at].disabled)
+    if (s->circuits[at].disabled)
         return;
-    s->targets[at].disabled = true;
+    s->circuits[at].disabled = true;
     drift_log(DRIFT_ERROR, "endpoint_disabled", KV_S("endpoint", target_name(s, at)),
               KV_S("why", "it answered 410 (gone): nothing more is sent to it until driftd is started again"));
 }
@@ -313,12 +289,12 @@ static struct transfer *free_transfer(struct drift_sender *s)
 
 static bool room_for(const struct drift_sender *s, size_t target)
 {
-    return s->n_in_flight < IN_FLIGHT_MAX && target_room(&s->targets[target]) > 0;
+    return s->n_in_flight < IN_FLIGHT_MAX && drift_circuit_room(&s->circuits[target]);
 }
 
 static void reserve(struct drift_sender *s, size_t target, int by)
 {
-    s->targets[target].n_in_flight += (unsigned)by;
+    s->circuits[target].n_in_flight += (unsigned)by;
     s->n_in_flight += (unsigned)by;
 }
 
@@ -418,58 +394,6 @@ static int start_chain(struct drift_sender *s, struct chain *c, struct drift_err
 
 /* ---- notices ---- */
 
-static char *notice_body(const struct drift_sender *s, const struct notice *n)
-{
-    const struct chain *c = &s->chains[n->chain];
-    char first[32], last[32], age[48];
-    int64_t from = INT64_MAX, to = INT64_MIN, max_age = s->settings.config->state.max_action_age_ms;
-    json_t *list = json_array();
-    for (size_t i = 0; i < n->n; i++) {
-        const struct drift_action *a = &n->entries[i]->action;
-        from = a->window_start_ms < from ? a->window_start_ms : from;
-        to = a->window_end_ms > to ? a->window_end_ms : to;
-        if (i < 100)
-            json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", a->id, "rule", a->rule, "step",
-                                                  a->step, "transition", a->transition, "window_end",
-                                                  drift_time_text(a->window_end_ms, last, sizeof last)));
-    }
-    drift_time_text(from, first, sizeof first);
-    drift_time_text(to, last, sizeof last);
-    char *summary = drift_xasprintf("%s: %zu action%s of windows from %s to %s %s not sent: older than %s", c->id.model,
-                                    n->n, n->n == 1 ? "" : "s", first, last, n->n == 1 ? "was" : "were",
-                                    drift_duration_text(max_age, age, sizeof age));
-    struct drift_buf source;
-    drift_buf_init(&source, 4096);
-    drift_buf_adds(&source, "/driftd/");
-    drift_name_encode(&source, s->settings.config->kafka.group);
-    json_t *j =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:s,s:I,s:s,s:s,s:o}}", "specversion", "1.0", "id", n->id,
-                  "source", source.data, "type", "io.driftd.actions.expired", "subject", c->id.model, "time", last,
-                  "datacontenttype", "application/json", "data", "summary", summary, "model", c->id.model, "chain",
-                  drift_chain_name(c->id.kind), "n", (json_int_t)n->n, "from", first, "to", last, "actions", list);
-    char *text = j ? json_dumps(j, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-    json_decref(j);
-    drift_buf_release(&source);
-    free(summary);
-    if (!text)
-        drift_bug("a notice has no JSON form");
-    return text;
-}
-
-/* The same entries give the same id, after a restart too. */
-static void notice_id(struct notice *n)
-{
-    struct drift_buf b;
-    uint8_t digest[DRIFT_SHA256_BYTES];
-    drift_buf_init(&b, 64 + 40 * n->n);
-    drift_buf_put_str(&b, "driftd notice");
-    for (size_t i = 0; i < n->n; i++)
-        drift_buf_put_str(&b, n->entries[i]->id);
-    drift_sha256(b.data, b.len, digest);
-    drift_hex(digest, 16, n->id);
-    drift_buf_release(&b);
-}
-
 static bool has_notice(const struct drift_sender *s, size_t chain, size_t target)
 {
     for (const struct notice *n = s->notices; n; n = n->next)
@@ -501,8 +425,9 @@ static void make_notice(struct drift_sender *s, size_t chain, size_t target)
     }
     for (size_t i = 0; i < n->n; i++)
         n->entries[i]->in_flight = true;
-    notice_id(n);
-    n->body = notice_body(s, n);
+    drift_notice_id(n->entries, n->n, n->id);
+    n->body = drift_notice_body(n->id, s->settings.config->kafka.group, s->chains[chain].id,
+                                s->settings.config->state.max_action_age_ms, n->entries, n->n);
     n->next = s->notices;
     s->notices = n;
 }
@@ -710,8 +635,8 @@ static int wait_for(struct drift_sender *s, int wait_ms)
         if (!n->in_flight && now + (n->state.next_ms - now_wall) < until)
             until = now + (n->state.next_ms - now_wall);
     for (size_t i = 0; i < s->n_targets; i++)
-        if (s->targets[i].hold_until_ms > now && s->targets[i].hold_until_ms < until)
-            until = s->targets[i].hold_until_ms;
+        if (s->circuits[i].hold_until_ms > now && s->circuits[i].hold_until_ms < until)
+            until = s->circuits[i].hold_until_ms;
     if (until < s->look_again_ms)
         until = s->look_again_ms;
     if (s->is_away)
@@ -730,7 +655,7 @@ static size_t count_pending(struct drift_sender *s)
                 pending++; /* delivered, but Redis does not know yet */
             else if (e->state.done == DRIFT_DONE_NO) {
                 waiting[e->target]++;
-                pending += !s->targets[e->target].disabled;
+                pending += !s->circuits[e->target].disabled;
             }
         }
     for (size_t i = 0; i < s->n_targets; i++)
@@ -765,6 +690,10 @@ int drift_sender_step(struct drift_sender *s, int wait_ms, size_t *ret_pending, 
     int r = use_redis(s, err);
     move_transfers(s, wait_for(s, wait_ms));
     *ret_pending = count_pending(s);
+    if (atomic_load(&s->asked) != s->read_for)
+        *ret_pending += 1; /* poked since: there may be more */
+    else if (!r && *ret_pending == 0)
+        atomic_store(&s->drained, s->read_for);
     return r;
 }
 
@@ -808,7 +737,7 @@ void drift_sender_free(struct drift_sender *s)
     if (s->multi)
         curl_multi_cleanup(s->multi);
     free(s->chains);
-    free(s->targets);
+    free(s->circuits);
     free(s->routes);
     free(s);
 }

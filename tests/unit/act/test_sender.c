@@ -181,8 +181,11 @@ static void drain(struct running r)
 {
     int64_t end = test_now_ms() + 30000;
     drift_sender_poke(r.sender);
-    while (turn(r, 100))
+    while (turn(r, 100)) {
+        ck_assert(!drift_sender_drained(r.sender));
         ck_assert_msg(test_now_ms() < end, "the outbox does not empty");
+    }
+    ck_assert(drift_sender_drained(r.sender));
 }
 
 static const char *state(int id)

@@ -38,6 +38,8 @@ void drift_sender_free(struct drift_sender *s);
 int drift_sender_step(struct drift_sender *s, int wait_ms, size_t *ret_pending, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Read the outboxes now (from another thread: wakes the step). */
 void drift_sender_poke(struct drift_sender *s);
+/* Since the last poke every outbox was read and nothing was left to deliver.  Threads: any. */
+bool drift_sender_drained(const struct drift_sender *s);
 
 /* One signed test event to an endpoint, answered synchronously (`driftd endpoint test`).  report gets exactly what was
  * sent (headers and body; no secret) and what came back. */
