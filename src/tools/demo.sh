@@ -118,8 +118,13 @@ brokers=$(cat "$tmp/broker")
 hook=http://127.0.0.1:$(cat "$tmp/receiver")/hook
 
 # ---- configuration: the file with this run's addresses ----
-awk -v brokers="$brokers" -v redis="$redis" -v hook="$hook" -v http="$http_port" -v secret="$tmp/secret" '
+# A user's own events may be old: their actions must not count as expired, and idle partitions shall close soon.
+state=
+[ -z "$events" ] || state='state: {flush_interval: 200ms, settle: 0s, clock_skew: 100ms, idle_after: 2s, retain: 1m, plan_ttl: 500ms, judge_patience: 500ms, max_action_age: 3650d}'
+awk -v brokers="$brokers" -v redis="$redis" -v hook="$hook" -v http="$http_port" -v secret="$tmp/secret" -v state="$state" '
+    BEGIN { if (state) print state }
     /^[A-Za-z_]+:/ { section = $1 }
+    section == "state:" && state { next }
     section == "kafka:" { sub(/brokers: *[^,}]*/, "brokers: \"" brokers "\"") }
     section == "redis:" {
         if (/^redis:/) print "redis: {socket: \"" redis "\"}"
@@ -154,7 +159,7 @@ if [ -n "$events" ]; then
 else
     scenario=$root/config/scenarios/phishing.json
     "$build/drift-sim" --scenario "$scenario" --seed 7 --calm 10m --quiet --output "phish.events=$tmp/calm.ndjson" --output "phish.labels=$tmp/labels.ndjson"
-    "$driftd" baseline build -c "$tmp/driftd.yaml" --model "$model" --file "events=$tmp/calm.ndjson" --file "labels=$tmp/labels.ndjson" --promote \
+    "$driftd" baseline build -c "$tmp/driftd.yaml" --model "$model" --file "$tmp/calm.ndjson" --file "$tmp/labels.ndjson" --promote \
         >"$tmp/baseline.log" 2>&1 || { cat "$tmp/baseline.log" >&2; fail "no baseline from calm traffic"; }
     set -- --scenario "$scenario" --seed 1 --speed "${SPEED:-20}"
 fi
@@ -188,11 +193,20 @@ if [ "${KEEP:-}" = 1 ]; then
     exit 0
 fi
 
-# The last windows: stop, and let the same binary close what is left at the end of the log.
+# The last windows close when the partitions have been idle for a while; then all is still.
+still=0
+last=
+for _ in $(seq 120); do
+    now=$(wc -c "$tmp/windows" "$tmp/hooks.ndjson" 2>/dev/null)
+    if [ "$now" = "$last" ]; then still=$((still + 1)); else still=0; fi
+    last=$now
+    [ "$still" -lt 20 ] || break
+    kill -0 $run 2>/dev/null || fail "driftd ended"
+    sleep 0.25
+done
 kill $run
 wait $run || fail "driftd did not end well"
 gone $run
-"$driftd" run -c "$tmp/driftd.yaml" --until-end >>"$tmp/windows" 2>>"$tmp/driftd.log" || fail "driftd could not close the last windows"
 kill $show
 status=0
 wait $show || status=$?
