@@ -12,6 +12,12 @@ struct feed {
     int32_t slot; /* NO_SLOT: the stream has not shown the field yet */
 };
 
+/* A numeric feature that the stream has shown, as the inner loop wants it. */
+struct lane {
+    const struct drift_grid *grid;
+    uint32_t slot, first;
+};
+
 /* A role that a record carries at most once, and its column. */
 struct scalar {
     const struct drift_column *column;
@@ -24,8 +30,10 @@ struct drift_binding {
     const struct drift_model *model;
     enum drift_chain_kind chain;
     bool has_features, mixed;
-    size_t n_feeds, n_scalars;
+    size_t n_feeds, n_scalars, n_lanes, n_slow;
     struct feed *feeds;
+    struct lane *lanes;
+    struct feed *slow; /* feeds that are no lane: categorical, or not shown yet */
     struct scalar scalars[DRIFT_LATENCY + 1];
     /* field slots without a column that the model would watch: "new" */
     size_t n_extra;
@@ -60,6 +68,8 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
     add_scalar(b, DRIFT_SOURCE, stream->source, offsetof(struct drift_event, source));
     add_scalar(b, DRIFT_LATENCY, stream->latency, offsetof(struct drift_event, latency));
     b->feeds = drift_xcalloc(layout->n_columns, sizeof *b->feeds);
+    b->lanes = drift_xcalloc(layout->n_columns, sizeof *b->lanes);
+    b->slow = drift_xcalloc(layout->n_columns, sizeof *b->slow);
     for (uint32_t i = 0; b->has_features && i < layout->n_columns; i++)
         if (layout->columns[i].role == DRIFT_FEATURE)
             b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT};
@@ -71,6 +81,8 @@ void drift_binding_free(struct drift_binding *b)
     if (!b)
         return;
     free(b->feeds);
+    free(b->lanes);
+    free(b->slow);
     free(b->extra);
     free(b);
 }
@@ -87,6 +99,14 @@ static void rebind(struct drift_binding *b, const struct drift_fields *fields)
         for (uint32_t s = 0; s < fields->n; s++)
             if (column_of[s] >= 0 && &b->layout->columns[column_of[s]] == b->feeds[i].column)
                 b->feeds[i].slot = (int32_t)s;
+    b->n_lanes = b->n_slow = 0;
+    for (size_t i = 0; i < b->n_feeds; i++) {
+        const struct feed *f = &b->feeds[i];
+        if (f->slot != NO_SLOT && f->column->kind == DRIFT_NUMERIC)
+            b->lanes[b->n_lanes++] = (struct lane){f->column->grid, (uint32_t)f->slot, f->column->first};
+        else
+            b->slow[b->n_slow++] = *f;
+    }
     b->extra = drift_xrealloc(b->extra, fields->n, sizeof *b->extra);
     b->n_extra = 0;
     for (uint32_t s = 0; b->n_feeds && s < fields->n; s++)
@@ -122,59 +142,50 @@ struct drift_str drift_value_category(enum drift_value_kind kind, double num, st
     return (struct drift_str){scratch, drift_f64_text(num, scratch, 32)};
 }
 
-static inline uint32_t cell_of_number(const struct drift_column *c, uint8_t kind, double num)
+/* Special cell of a kind that is no number. */
+static const uint8_t special_of[] = {
+    [DRIFT_V_ABSENT] = DRIFT_MISSING,   [DRIFT_V_NULL] = DRIFT_NULL,      [DRIFT_V_NUM] = DRIFT_WRONG_TYPE,
+    [DRIFT_V_STR] = DRIFT_WRONG_TYPE,   [DRIFT_V_BOOL] = DRIFT_WRONG_TYPE, [DRIFT_V_NONFINITE] = DRIFT_NONFINITE,
+    [DRIFT_V_OTHER] = DRIFT_WRONG_TYPE,
+};
+
+static inline uint32_t cell_of_number(const struct drift_grid *g, uint8_t kind, double num)
 {
-    switch (kind) {
-    case DRIFT_V_NUM:
-    case DRIFT_V_BOOL:
-        return DRIFT_N_SPECIAL + drift_column_cell(c, num);
-    case DRIFT_V_ABSENT:
-        return DRIFT_MISSING;
-    case DRIFT_V_NULL:
-        return DRIFT_NULL;
-    case DRIFT_V_NONFINITE:
-        return DRIFT_NONFINITE;
-    default:
-        return DRIFT_WRONG_TYPE;
-    }
+    if (__builtin_expect(kind == DRIFT_V_NUM || kind == DRIFT_V_BOOL, 1))
+        return DRIFT_N_SPECIAL + drift_grid_cell(g, num);
+    return special_of[kind];
 }
 
 static uint32_t cell_of_category(const struct drift_column *c, uint8_t kind, double num, struct drift_str str)
 {
     char scratch[32];
-    switch (kind) {
-    case DRIFT_V_STR:
-    case DRIFT_V_NUM:
-    case DRIFT_V_BOOL:
-        str = drift_value_category(kind, num, str, scratch);
-        return DRIFT_N_SPECIAL + drift_column_category(c, str.p, str.n);
-    case DRIFT_V_ABSENT:
-        return DRIFT_MISSING;
-    case DRIFT_V_NULL:
-        return DRIFT_NULL;
-    case DRIFT_V_NONFINITE:
-        return DRIFT_NONFINITE;
-    default:
-        return DRIFT_WRONG_TYPE;
-    }
+    if (kind != DRIFT_V_STR && kind != DRIFT_V_NUM && kind != DRIFT_V_BOOL)
+        return special_of[kind];
+    str = drift_value_category(kind, num, str, scratch);
+    return DRIFT_N_SPECIAL + drift_column_category(c, str.p, str.n);
 }
 
-static inline void count_value(const struct drift_column *c, uint8_t kind, double num, const struct drift_str *str,
+static void count_value(const struct drift_column *c, uint8_t kind, double num, const struct drift_str *str,
                                uint64_t *counts)
 {
-    uint32_t cell = c->kind == DRIFT_NUMERIC ? cell_of_number(c, kind, num) : cell_of_category(c, kind, num, *str);
+    uint32_t cell = c->kind == DRIFT_NUMERIC ? cell_of_number(c->grid, kind, num) : cell_of_category(c, kind, num, *str);
     counts[c->first + cell]++;
 }
 
 static void count_features(struct drift_binding *b, const struct drift_event *ev, struct drift_summary *into)
 {
     static const struct drift_str none = {"", 0};
-    for (size_t i = 0; i < b->n_feeds; i++) {
-        int32_t s = b->feeds[i].slot;
+    uint64_t *counts = into->counts;
+    const double *num = ev->num;
+    const uint8_t *kind = ev->kind;
+    for (const struct lane *l = b->lanes, *end = l + b->n_lanes; l < end; l++)
+        counts[l->first + cell_of_number(l->grid, kind[l->slot], num[l->slot])]++;
+    for (size_t i = 0; i < b->n_slow; i++) {
+        int32_t s = b->slow[i].slot;
         if (s == NO_SLOT)
-            count_value(b->feeds[i].column, DRIFT_V_ABSENT, 0, &none, into->counts);
+            count_value(b->slow[i].column, DRIFT_V_ABSENT, 0, &none, counts);
         else
-            count_value(b->feeds[i].column, ev->kind[s], ev->num[s], &ev->str[s], into->counts);
+            count_value(b->slow[i].column, kind[s], num[s], &ev->str[s], counts);
     }
     for (size_t i = 0; i < b->n_extra; i++)
         if (ev->kind[b->extra[i]] != DRIFT_V_ABSENT) {
