@@ -45,7 +45,7 @@
     X(MODEL_STATUS, "driftd_model_status", gauge, "model", "0 ok, 1 degraded (a rule fires), 2 unmonitored.") \
     X(JUDGE_SECONDS, "driftd_judge_seconds_total", counter, "", "Time spent judging windows.")               \
     X(OUTBOX, "driftd_outbox_entries", gauge, "endpoint", "Actions waiting for delivery.")                   \
-    X(DELIVERIES, "driftd_deliveries_total", counter, "endpoint,result", "Webhook attempts by result (ok, retry, dead, expired, shadow).") \
+    X(DELIVERIES, "driftd_deliveries_total", counter, "endpoint,result", "Webhook attempts and entries by result (ok, retry, dead, refused, expired, shadow).") \
     X(DELIVERY_SECONDS, "driftd_delivery_seconds_total", counter, "endpoint", "Time spent in webhook attempts.") \
     X(REGISTRY, "driftd_schema_registry_requests_total", counter, "result", "Requests to the schema registry.") \
     X(SCHEMAS, "driftd_schemas", gauge, "", "Schemas compiled.")                                             \
