@@ -65,7 +65,7 @@ static void save_tally(const struct drift_tally *t, struct drift_buf *out)
 static void load_tally(struct drift_rd *r, struct drift_tally *t)
 {
     uint64_t n = drift_rd_varint(r);
-    if (n > DRIFT_TALLY_SLOTS)
+    if (n > DRIFT_TALLY_JOIN_MAX)
         r->bad = true;
     for (uint64_t i = 0; i < n && !r->bad; i++) {
         uint64_t len = drift_rd_varint(r);
@@ -74,7 +74,7 @@ static void load_tally(struct drift_rd *r, struct drift_tally *t)
         if (!text || memchr(text, 0, (size_t)len))
             r->bad = true;
         else if (!r->bad)
-            drift_tally_add(t, (const char *)text, (size_t)len, count);
+            drift_tally_join(t, (const char *)text, (size_t)len, count);
     }
     t->other += drift_rd_varint(r);
 }
