@@ -9,6 +9,7 @@
 
 #include "driftd/internal/cli.h"
 #include "driftd/internal/cli/baseline.h"
+#include "driftd/internal/cli/source.h"
 #include "driftd/internal/judge/judge.h"
 
 static const char list_help[] =
@@ -40,6 +41,7 @@ static void print_categories(const struct drift_column *c, const uint64_t *cells
 {
     enum { SHOWN = 4 };
     uint32_t best[SHOWN], n = 0;
+    char name[25];
     for (uint32_t i = 0; i < c->n_categories; i++) {
         uint32_t at = n;
         while (at && cells[i] > cells[best[at - 1]])
@@ -51,7 +53,7 @@ static void print_categories(const struct drift_column *c, const uint64_t *cells
         best[at] = i;
     }
     for (uint32_t i = 0; i < n; i++)
-        printf("%s%.24s %.1f %%", i ? ", " : "", c->categories[best[i]],
+        printf("%s%s %.1f %%", i ? ", " : "", drift_printable(c->categories[best[i]], name, sizeof name),
                valid ? 100 * (double)cells[best[i]] / (double)valid : 0);
     if (c->n_categories > n)
         printf(", %" PRIu32 " more", c->n_categories - n);
@@ -86,7 +88,7 @@ static void print_chain(const struct drift_baseline_chain *ch, const char *name)
 {
     if (!ch->layout->n_columns)
         return;
-    char size[48], from[32];
+    char size[48], from[32], column[33];
     printf("%s: %" PRIu64 " events", name, ch->pooled->n);
     if (ch->n_windows)
         printf(" in %zu windows of %s from %s", ch->n_windows, drift_duration_text(ch->window_ms, size, sizeof size),
@@ -98,7 +100,8 @@ static void print_chain(const struct drift_baseline_chain *ch, const char *name)
         const uint64_t *sp = drift_summary_specials(ch->pooled, c), *cells = drift_summary_cells(ch->pooled, c);
         uint64_t valid = sum(cells, c->n_cells), bad = sp[DRIFT_MISSING] + sp[DRIFT_NONFINITE] + sp[DRIFT_WRONG_TYPE];
         double all = (double)(valid + sp[DRIFT_NULL] + bad);
-        printf("  %-32.32s %-9s %-11s %5" PRIu32 " %10" PRIu64 " %7.2f %7.2f  ", c->name, drift_role_name(c->role),
+        printf("  %-32s %-9s %-11s %5" PRIu32 " %10" PRIu64 " %7.2f %7.2f  ",
+               drift_printable(c->name, column, sizeof column), drift_role_name(c->role),
                c->kind == DRIFT_NUMERIC ? "numeric" : "categorical", c->n_cells, valid,
                all > 0 ? 100 * (double)sp[DRIFT_NULL] / all : 0, all > 0 ? 100 * (double)bad / all : 0);
         print_cells(c, cells, valid);
@@ -110,18 +113,23 @@ static void print_notes(const char *meta)
 {
     json_t *o = json_loads(meta, 0, NULL), *note;
     size_t i;
+    char text[1024];
     char *source = json_dumps(json_object_get(o, "source"), JSON_COMPACT);
     if (source)
         printf("source: %s\n", source);
-    json_array_foreach(json_object_get(o, "notes"), i, note) printf("note: %s\n", json_string_value(note));
+    json_array_foreach(json_object_get(o, "notes"), i, note)
+    {
+        if (json_is_string(note))
+            printf("note: %s\n", drift_printable(json_string_value(note), text, sizeof text));
+    }
     free(source);
     json_decref(o);
 }
 
 void drift_baseline_print(const struct drift_baseline *b)
 {
-    char created[32];
-    printf("baseline %s of model %s, made %s\n", b->id, b->model,
+    char created[32], model[256];
+    printf("baseline %s of model %s, made %s\n", b->id, drift_printable(b->model, model, sizeof model),
            drift_time_text(b->created_ms, created, sizeof created));
     if (b->digest[0])
         printf("digest: %s\n", b->digest);

@@ -12,6 +12,7 @@
 
 #include "driftd/internal/baseline/builder.h"
 #include "driftd/internal/cli.h"
+#include "driftd/internal/cli/source.h"
 #include "driftd/internal/cli/table.h"
 #include "driftd/internal/window/count.h"
 
@@ -360,7 +361,7 @@ static const char *percent(const struct drift_measure *m, char *buf, size_t cap)
 static void print_row(const struct row *row)
 {
     const struct drift_measure *m = row->m, *ks = &m[DRIFT_MEASURE_KS];
-    char psi[24], p[24], d[48] = "-", js[24], v[24], nulls[32], other[32];
+    char psi[24], p[24], d[48] = "-", js[24], v[24], nulls[32], other[32], name[29];
     bool numeric = row->column->kind == DRIFT_NUMERIC;
     if (!ks->why)
         snprintf(d, sizeof d, "%.4f..%.4f", ks->low, ks->high);
@@ -368,8 +369,9 @@ static void print_row(const struct row *row)
         snprintf(p, sizeof p, "-");
     else
         snprintf(p, sizeof p, "%.2g", m[DRIFT_MEASURE_PSI].p_value);
-    printf("%-8s  %-28.28s %-5s %8s %8s %15s %7s %7s %14s %14s  %s\n", verdict_text(row->severity), row->column->name,
-           numeric ? "num" : "cat", number(&m[DRIFT_MEASURE_PSI], m[DRIFT_MEASURE_PSI].effect, psi, sizeof psi), p, d,
+    printf("%-8s  %-28s %-5s %8s %8s %15s %7s %7s %14s %14s  %s\n", verdict_text(row->severity),
+           drift_printable(row->column->name, name, sizeof name), numeric ? "num" : "cat",
+           number(&m[DRIFT_MEASURE_PSI], m[DRIFT_MEASURE_PSI].effect, psi, sizeof psi), p, d,
            number(&m[DRIFT_MEASURE_JS], m[DRIFT_MEASURE_JS].effect, js, sizeof js),
            number(&m[DRIFT_MEASURE_CHI2], m[DRIFT_MEASURE_CHI2].effect, v, sizeof v),
            percent(&m[DRIFT_MEASURE_NULL_RATE], nulls, sizeof nulls),
@@ -382,6 +384,7 @@ static void print_row(const struct row *row)
 static void print_table(const struct report *rep, const struct request *r, const struct counts *k)
 {
     const struct drift_tally *new = &k->current[DRIFT_CHAIN_INPUT]->tally[DRIFT_TALLY_NEW_FIELD];
+    char text[DRIFT_TALLY_TEXT];
     printf("baseline %s: %" PRIu64 " rows; current %s: %" PRIu64 " rows\n\n", r->file[0], k->rows[0], r->file[1],
            k->rows[1]);
     printf("%-8s  %-28s %-5s %8s %8s %15s %7s %7s %14s %14s  %s\n", "verdict", "column", "kind", "psi", "p", "ks", "js",
@@ -389,9 +392,16 @@ static void print_table(const struct report *rep, const struct request *r, const
     for (size_t i = 0; i < rep->n; i++)
         print_row(&rep->rows[i]);
     for (uint32_t i = 0; i < new->n; i++)
-        printf("new       %.*s\n", DRIFT_TALLY_TEXT, new->slots[i].text);
+        printf("new       %s\n", drift_printable(new->slots[i].text, text, sizeof text));
     printf("\noutside: beyond the baseline's range (numbers), unseen categories; p gate %.2g; verdict: %s\n", rep->gate,
            verdict_text(rep->worst));
+}
+
+/* Names of files and columns need not be UTF-8. */
+static json_t *text_json(const char *s)
+{
+    json_t *j = json_string(s);
+    return j ? j : json_string("(not UTF-8)");
 }
 
 static json_t *measure_json(const struct drift_measure *m)
@@ -416,7 +426,7 @@ static json_t *measure_json(const struct drift_measure *m)
 static json_t *row_json(const struct row *row)
 {
     json_t *o = json_object(), *all = json_object();
-    json_object_set_new(o, "column", json_string(row->column->name));
+    json_object_set_new(o, "column", text_json(row->column->name));
     json_object_set_new(o, "role", json_string(drift_role_name(row->column->role)));
     json_object_set_new(o, "kind", json_string(row->column->kind == DRIFT_NUMERIC ? "numeric" : "categorical"));
     json_object_set_new(o, "verdict", json_string(verdict_text(row->severity)));
@@ -426,13 +436,6 @@ static json_t *row_json(const struct row *row)
             json_object_set_new(all, drift_measure_name((enum drift_measure_id)i), measure_json(&row->m[i]));
     json_object_set_new(o, "measures", all);
     return o;
-}
-
-/* A file's name need not be UTF-8. */
-static json_t *text_json(const char *s)
-{
-    json_t *j = json_string(s);
-    return j ? j : json_string("(not UTF-8)");
 }
 
 static void print_json(const struct report *rep, const struct request *r, const struct counts *k)

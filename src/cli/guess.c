@@ -1,6 +1,7 @@
 /* src/cli/guess.c    What the fields of unknown records probably are; for `init`. */
 #include "driftd/internal/cli/guess.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,10 +82,12 @@ static bool usable(const char *path)
     size_t n = strlen(path);
     if (!n || n > DRIFT_NAME_MAX || path[0] == '.' || path[n - 1] == '.' || strstr(path, ".."))
         return false;
-    for (; *path; path++)
-        if ((unsigned char)*path < ' ' || *path == 0x7f)
+    for (const char *p = path; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
             return false;
-    return true;
+    json_t *text = json_string(path); /* NULL: not UTF-8 */
+    json_decref(text);
+    return text != NULL;
 }
 
 void drift_guess_leaf(void *ctx, const char *path, enum drift_value_kind kind, double num, struct drift_str str)

@@ -271,6 +271,8 @@ static void put_text(struct drift_buf *b, const char *s)
             drift_buf_addf(b, "\\%c", *s);
         else if ((unsigned char)*s < ' ' || *s == 0x7f)
             drift_buf_addf(b, "\\x%02x", (unsigned)(unsigned char)*s);
+        else if ((unsigned char)*s == 0xc2 && (unsigned char)s[1] < 0xa0) /* U+0080 .. U+009F */
+            drift_buf_addf(b, "\\x%02x", (unsigned)(unsigned char)*++s);
         else
             drift_buf_add(b, s, 1);
     }

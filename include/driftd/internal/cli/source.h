@@ -44,4 +44,7 @@ uint64_t drift_lines_number(const struct drift_lines *l); /* of the last line, f
 /* 0 .. 1: how much of the file has been read. */
 double drift_lines_share(const struct drift_lines *l);
 
+/* A name out of records, for a terminal: control characters become `?`, what does not fit is cut.  Returns buf. */
+const char *drift_printable(const char *s, char *buf, size_t cap);
+
 #endif

@@ -1,0 +1,255 @@
+"""tests/integration/test_compare.py    driftd compare against numpy and scipy on random files; what it refuses.
+
+The oracle reads the files itself (csv, json) and computes percentiles, PSI, Jensen-Shannon, chi-square, KS and rates
+with its own few lines and scipy; nothing of driftd is in it."""
+import csv
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import numpy as np
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import chi2_contingency, ks_2samp
+
+BUILD = os.environ.get("DRIFTD_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "release")
+SEED = int(os.environ.get("DRIFTD_SEED") or 20260101)
+
+
+def psi_of(base, cur):
+    """Half a count on both sides; bins that are empty on both are left out."""
+    keep = (base + cur) > 0
+    p, q = base[keep] + .5, cur[keep] + .5
+    p, q = p / p.sum(), q / q.sum()
+    return float(((q - p) * np.log(q / p)).sum()), int(keep.sum())
+
+
+def decile_bins(base):
+    ends = np.unique(np.percentile(base, range(10, 100, 10), method="inverted_cdf"))
+    return ends[ends < base.max()]
+
+
+def bin_counts(x, ends):
+    return np.bincount(np.searchsorted(ends, x, side="left"), minlength=len(ends) + 1).astype(float)
+
+
+class Compare(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="driftd-compare-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.rng = np.random.default_rng(SEED)
+
+    def run_it(self, *args):
+        return subprocess.run([os.path.join(BUILD, "driftd"), "compare", *args], capture_output=True, text=True, timeout=120)
+
+    def report(self, *args):
+        done = self.run_it(*args, "--format", "json")
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        out = json.loads(done.stdout)
+        return out, {c["column"]: c for c in out["columns"]}
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write_csv(self, name, columns):
+        opener = gzip.open if name.endswith(".gz") else open
+        with opener(self.path(name), "wt", newline="") as f:
+            w = csv.writer(f, lineterminator="\r\n")
+            w.writerow(columns)
+            w.writerows(zip(*columns.values()))
+        return self.path(name)
+
+    def columns(self, n, shift):
+        r = self.rng
+        return {
+            "gauss": [repr(float(x)) for x in r.normal(shift, 1, n)],
+            "count": [int(x) for x in r.poisson(3 + shift, n)],
+            "holes": ["" if h < .05 + shift / 5 else repr(float(x)) for h, x in zip(r.random(n), r.exponential(1, n))],
+            "zip code": ["%05d" % x for x in r.integers(1, 20 + int(10 * shift), n)],
+            'say "hi", twice': [("a", "b,c", 'd"e', "f\ng")[x] for x in r.choice(4, n, p=[.4, .3 - shift / 5, .2, .1 + shift / 5])],
+            "label": [int(x) for x in r.random(n) < .2 + shift / 4],
+        }
+
+    def check_numeric(self, row, base, cur):
+        n = 0
+        m = row["measures"]
+        self.assertEqual(row["kind"], "numeric")
+        ends = decile_bins(base)
+        p, q = bin_counts(base, ends), bin_counts(cur, ends)
+        psi, bins = psi_of(p, q)
+        noise = (bins - 1) * (1 / len(base) + 1 / len(cur))
+        for got, want in ((m["psi"]["value"], psi), (m["psi"]["effect"], max(0, psi - noise)), (m["psi_raw"]["effect"], psi),
+                          (m["js"]["effect"], jensenshannon(p, q, base=2)),
+                          (m["out_of_range_rate"]["value"], ((cur < base.min()) | (cur > base.max())).sum() / self.n_cur)):
+            self.assertAlmostEqual(got, want, delta=1e-9 * max(1, abs(want)))
+            n += 1
+        d = ks_2samp(base, cur, method="asymp").statistic
+        self.assertLessEqual(m["ks"]["low"], d + 1e-12)
+        self.assertGreaterEqual(m["ks"]["high"], d - 1e-12)
+        return n + 2
+
+    def check_categorical(self, row, base, cur):
+        m = row["measures"]
+        self.assertEqual(row["kind"], "categorical")
+        known = sorted(set(base))
+        p = np.array([base.count(k) for k in known] + [0], dtype=float)
+        q = np.array([cur.count(k) for k in known], dtype=float)
+        unseen = len(cur) - q.sum()
+        q = np.append(q, unseen)
+        psi, _ = psi_of(p, q)
+        want = {"psi_raw": psi, "js": float(jensenshannon(p, q, base=2)), "unseen_rate": unseen / len(cur)}
+        for name, value in want.items():
+            self.assertAlmostEqual(m[name]["value"], value, delta=1e-9 * max(1, value), msg=name)
+        moved = np.abs(q / q.sum() - p / p.sum()).max()
+        self.assertAlmostEqual(m["proportion"]["effect"], moved, delta=1e-9)
+        total = p + q
+        if (np.outer([p.sum(), q.sum()], total[total > 0]) / total.sum()).min() >= 5:  # nothing to pool
+            stat, pv, dof, _ = chi2_contingency(np.array([p, q])[:, total > 0], correction=False)
+            self.assertAlmostEqual(m["chi2"]["value"], stat, delta=1e-9 * max(1, stat))
+            self.assertEqual(m["chi2"]["dof"], dof)
+            self.assertAlmostEqual(m["chi2"]["p"], pv, delta=1e-6 * max(pv, 1e-12))
+            return 7
+        return 4
+
+    def check_all(self, base_file, cur_file, base, cur, *args):
+        out, rows = self.report(base_file, cur_file, "--types", "zip code=categorical", "--label", "label", *args)
+        self.n_cur = len(cur["gauss"])
+        self.assertEqual((out["baseline"]["rows"], out["current"]["rows"]), (len(base["gauss"]), self.n_cur))
+        self.assertEqual(sorted(rows), sorted(base))
+        n = 0
+        for name in ("gauss", "count", "holes"):
+            n += self.check_numeric(rows[name], *(np.array([float(x) for x in side[name] if x != ""]) for side in (base, cur)))
+        for name in ("zip code", 'say "hi", twice', "label"):
+            n += self.check_categorical(rows[name], *([str(x) for x in side[name]] for side in (base, cur)))
+        nulls = rows["holes"]["measures"]["null_rate"]
+        self.assertAlmostEqual(nulls["value"], cur["holes"].count("") / len(cur["holes"]), delta=1e-12)
+        self.assertAlmostEqual(nulls["baseline"], base["holes"].count("") / len(base["holes"]), delta=1e-12)
+        self.assertEqual(rows["label"]["role"], "label")
+        return n + 2
+
+    def test_against_scipy(self):
+        compared = 0
+        for i, (n, m, shift) in enumerate(((5000, 2000, 0), (3000, 3000, .3), (700, 9000, 1), (150, 120, .1))):
+            base, cur = self.columns(n, 0), self.columns(m, shift)
+            a = self.write_csv(f"base{i}.csv", base)
+            b = self.write_csv(f"cur{i}.csv.gz", cur)
+            compared += self.check_all(a, b, base, cur)
+        print(f"{compared} numbers compared with scipy")
+        self.assertGreaterEqual(compared, 120)
+
+    def write_ndjson(self, name, columns):
+        with open(self.path(name), "w") as f:
+            for values in zip(*columns.values()):
+                row = dict(zip(columns, values))
+                row["holes"] = None if row["holes"] == "" else float(row["holes"])
+                row["gauss"] = float(row["gauss"])
+                f.write(json.dumps(row) + "\n")
+        return self.path(name)
+
+    def test_ndjson_says_the_same(self):
+        base, cur = self.columns(2000, 0), self.columns(1500, .5)
+        compared = self.check_all(self.write_ndjson("a.ndjson", base), self.write_ndjson("b.jsonl", cur), base, cur)
+        self.assertGreaterEqual(compared, 30)
+
+    def test_same_file_is_good(self):
+        a = self.write_csv("a.csv", self.columns(1000, 0))
+        out, rows = self.report(a, a)
+        self.assertEqual(out["verdict"], "ok")
+        for row in rows.values():
+            self.assertEqual(row["measures"]["psi"]["effect"], 0, row["column"])
+        self.assertEqual(self.run_it(a, a, "--fail-on", "warning").returncode, 0)
+
+    def test_fail_on(self):
+        a, b = self.write_csv("a.csv", self.columns(3000, 0)), self.write_csv("b.csv", self.columns(3000, 1.5))
+        self.assertEqual(self.run_it(a, b).returncode, 0)
+        self.assertEqual(self.run_it(a, b, "--fail-on", "critical").returncode, 1)
+        self.assertEqual(self.run_it(a, b, "--fail-on", "critical", "--warning", "50", "--critical", "99", "--columns", "gauss").returncode, 0)
+        out, rows = self.report(a, b)
+        self.assertEqual(out["verdict"], "critical")
+        severities = [r["verdict"] for r in out["columns"]]
+        order = {"critical": 0, "warning": 1, "ok": 2}
+        self.assertEqual(severities, sorted(severities, key=order.get))
+        table = self.run_it(a, b).stdout
+        self.assertIn("verdict: critical", table)
+        self.assertIn(out["columns"][0]["column"][:20], table.splitlines()[3])
+
+    def test_gate_holds_small_samples(self):
+        base = self.columns(400, 0)
+        cur = {k: v[:30] for k, v in self.columns(400, 0).items()}
+        a, b = self.write_csv("a.csv", base), self.write_csv("b.csv", cur)
+        out, rows = self.report(a, b)
+        self.assertEqual(out["verdict"], "ok")
+
+    def test_columns_come_and_go(self):
+        base, cur = self.columns(500, 0), self.columns(500, 0)
+        del cur["count"]
+        cur["fresh"] = cur["gauss"]
+        out, rows = self.report(self.write_csv("a.csv", base), self.write_csv("b.csv", cur))
+        self.assertEqual(out["new_columns"], ["fresh"])
+        self.assertEqual((rows["count"]["verdict"], rows["count"]["why"]), ("critical", "missing_rate"))
+
+    def test_column_types(self):
+        a = self.write_csv("a.csv", {"mixed": ["1", "2", "x"] * 100, "n": ["1", " 2", "nan"] * 100, "empty": [""] * 300})
+        b = self.write_csv("b.csv", {"mixed": ["1", "2", "3"] * 100, "n": ["1", "oops", "2"] * 100, "empty": [""] * 300})
+        out, rows = self.report(a, b)
+        self.assertEqual(rows["mixed"]["kind"], "categorical")
+        self.assertAlmostEqual(rows["mixed"]["measures"]["unseen_rate"]["value"], 1 / 3)
+        self.assertEqual(rows["n"]["kind"], "numeric")
+        self.assertAlmostEqual(rows["n"]["measures"]["invalid_rate"]["baseline"], 1 / 3)
+        self.assertAlmostEqual(rows["n"]["measures"]["invalid_rate"]["value"], 1 / 3)
+        self.assertEqual(rows["empty"]["measures"]["psi"], {"why": "no_baseline"})
+        out, rows = self.report(a, b, "--columns", "m*,e*")
+        self.assertEqual(sorted(rows), ["empty", "mixed"])
+
+    def test_control_characters_stay_off_the_terminal(self):
+        a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})
+        done = self.run_it(a, a)
+        self.assertEqual(done.returncode, 0)
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertIn("evil?[2J?", done.stdout)
+
+    def test_refusals(self):
+        good = self.write_csv("good.csv", self.columns(50, 0))
+
+        def bad(name, text, status, words, *args):
+            with open(self.path(name), "w", newline="") as f:
+                f.write(text)
+            done = self.run_it(self.path(name), good, *args)
+            self.assertEqual(done.returncode, status, name)
+            self.assertIn(words, done.stderr, name)
+            self.assertEqual(done.stdout, "", name)
+
+        bad("empty.csv", "", 2, "a header was expected")
+        bad("short.csv", "a,b\n1,2\n3\n", 2, "short.csv:3: 1 fields, the header has 2")
+        bad("long.csv", "a,b\n1,2,3\n", 2, "long.csv:2: 3 fields, the header has 2")
+        bad("quote.csv", 'a,b\n"1,2\n3,4\n', 2, "ends inside quotes")
+        bad("behind.csv", 'a,b\n"1"x,2\n', 2, "text behind a closing quote")
+        bad("twice.csv", "a,a\n1,2\n", 2, "two columns have the same name")
+        bad("nothing.csv", "a,b\n,\n", 2, "has no value")
+        bad("bad.ndjson", '{"a":1}\n{"a":\n', 2, "bad.ndjson:2")
+        bad("list.ndjson", "[1,2]\n", 2, "list.ndjson:1")
+        bad("nolabel.csv", "a\n1\n2\n", 2, "no column y", "--label", "y")
+        self.assertEqual(self.run_it(good, self.path("absent.csv")).returncode, 69)
+        self.assertEqual(self.run_it(good, self.dir).returncode, 69)
+        self.assertEqual(self.run_it(good).returncode, 2)
+        self.assertEqual(self.run_it(good, good, "--warning", "0").returncode, 2)
+        self.assertEqual(self.run_it(good, good, "--warning", "2").returncode, 2)
+        self.assertEqual(self.run_it(good, good, "--types", "a=text").returncode, 2)
+        self.assertEqual(self.run_it(good, good, "--format", "xml").returncode, 2)
+        with gzip.open(self.path("cut.csv.gz"), "wt") as f:
+            f.write("a,b\n" + "1,2\n" * 10000)
+        with open(self.path("cut.csv.gz"), "r+b") as f:
+            f.truncate(60)
+        done = self.run_it(self.path("cut.csv.gz"), good)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("cut.csv.gz", done.stderr)
+        shown = self.run_it("--help")
+        self.assertEqual(shown.returncode, 0)
+        self.assertIn("examples:", shown.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
