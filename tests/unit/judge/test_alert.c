@@ -299,6 +299,20 @@ START_TEST(levels_taken_away)
 }
 END_TEST
 
+START_TEST(a_calm_window_never_fires)
+{
+    /* even when the configuration asks for less than it did while the breaches were counted */
+    struct drift_rule strict = rule_of(3, 3, .1, .25), lax = rule_of(2, 3, .1, .25);
+    struct drift_alert a = {0};
+    struct drift_rule_result w = shown(&strict, symbol_of('W')), low = shown(&strict, symbol_of('.'));
+    drift_alert_step(&a, &strict, &w, 0, MIN);
+    drift_alert_step(&a, &strict, &w, MIN, 2 * MIN);
+    ck_assert_int_eq(drift_alert_step(&a, &lax, &low, 2 * MIN, 3 * MIN), DRIFT_TRANSITION_NONE);
+    ck_assert_int_eq(a.phase, DRIFT_ALERT_PENDING);
+    ck_assert_int_eq(drift_alert_step(&a, &lax, &w, 3 * MIN, 4 * MIN), DRIFT_TRANSITION_FIRING);
+}
+END_TEST
+
 /* ---- hostile stored states ---- */
 static const char good[] =
     "{\"phase\":\"firing\",\"severity\":\"warning\",\"warning_bits\":\"1\",\"critical_bits\":\"0\",\"seen\":1,"
@@ -356,6 +370,7 @@ int main(void)
     drift_test_add(s, "long spans", long_spans, 10);
     drift_test_add(s, "an end keeps the cooldown", an_end_keeps_the_cooldown, 10);
     drift_test_add(s, "levels taken away", levels_taken_away, 10);
+    drift_test_add(s, "a calm window never fires", a_calm_window_never_fires, 10);
     drift_test_add(s, "stored states are checked", stored_states_are_checked, 10);
     return drift_test_run(s);
 }

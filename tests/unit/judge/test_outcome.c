@@ -329,6 +329,31 @@ START_TEST(the_same_every_time)
 }
 END_TEST
 
+static size_t n_vanished(uint64_t now_missing, uint64_t now_there, uint64_t then_missing, uint64_t then_there)
+{
+    uint32_t at = layout->columns[0].first;
+    now->counts[at + DRIFT_MISSING] = now_missing;
+    now->counts[at + DRIFT_N_SPECIAL] = now_there;
+    then->counts[at + DRIFT_MISSING] = then_missing;
+    then->counts[at + DRIFT_N_SPECIAL] = then_there;
+    json_t *j = drift_outcome_vanished_fields(&o, 10);
+    size_t n = json_array_size(j);
+    json_decref(j);
+    return n;
+}
+
+START_TEST(vanished_fields)
+{
+    ck_assert_uint_eq(n_vanished(10, 0, 0, 10), 1);
+    ck_assert_uint_eq(n_vanished(10, 0, 9, 1), 1);
+    ck_assert_uint_eq(n_vanished(10, 1, 0, 10), 0); /* one value is there */
+    ck_assert_uint_eq(n_vanished(10, 0, 10, 0), 0); /* it never was */
+    ck_assert_uint_eq(n_vanished(0, 0, 0, 10), 0);  /* the stream of features was silent, that is another thing */
+    o.baseline = NULL;
+    ck_assert_uint_eq(n_vanished(10, 0, 0, 10), 0);
+}
+END_TEST
+
 /* ---- hostile names ---- */
 
 START_TEST(hostile_names)
@@ -608,6 +633,7 @@ int main(void)
     add(s, "an alert in full", an_alert_in_full);
     add(s, "other rules in words", other_rules_in_words);
     add(s, "the same every time", the_same_every_time);
+    add(s, "vanished fields", vanished_fields);
     add(s, "hostile names", hostile_names);
     add(s, "a body stays small", a_body_stays_small);
     add(s, "on the way up", on_the_way_up);
