@@ -1,14 +1,10 @@
 /* src/learn.c    Builds a model's first baseline from its own traffic, by a child process. */
 #include "driftd/internal/learn.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,28 +39,16 @@ void drift_learn_free(struct drift_learn *l)
     free(l);
 }
 
-/* The very configuration that runs, whatever the file says by now. */
-static int config_fd(const struct drift_config *c)
+static int spawn(struct drift_learn *l, const char *model, int64_t from_ms, int64_t to_ms)
 {
-    int fd = memfd_create("driftd-config", 0);
-    if (fd >= 0 && write(fd, c->text, c->text_len) != (ssize_t)c->text_len) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static int spawn(struct drift_learn *l, int fd, const char *model, int64_t from_ms, int64_t to_ms)
-{
-    char path[32], from[32], to[32];
+    char from[32], to[32];
     sigset_t none, defaults;
     posix_spawnattr_t attr;
     posix_spawn_file_actions_t files;
-    snprintf(path, sizeof path, "/dev/fd/%d", fd);
     drift_time_text(from_ms, from, sizeof from);
     drift_time_text(to_ms, to, sizeof to);
     char *const argv[] = {(char *)(uintptr_t)"driftd", (char *)(uintptr_t)"baseline", (char *)(uintptr_t)"build",
-                          (char *)(uintptr_t)"-c", path, (char *)(uintptr_t)"--model", (char *)(uintptr_t)model,
+                          (char *)(uintptr_t)"-c", l->config->file, (char *)(uintptr_t)"--model", (char *)(uintptr_t)model,
                           (char *)(uintptr_t)"--from", from, (char *)(uintptr_t)"--to", to, (char *)(uintptr_t)"--promote", NULL};
     sigemptyset(&none);
     sigfillset(&defaults);
@@ -82,10 +66,7 @@ static int spawn(struct drift_learn *l, int fd, const char *model, int64_t from_
 
 static void start(struct drift_learn *l, const struct drift_chain *c, int64_t now_ms)
 {
-    int fd = config_fd(l->config);
-    int rc = fd < 0 ? errno : spawn(l, fd, c->model->name, c->first_ms, c->first_ms + c->model->learn_ms);
-    if (fd >= 0)
-        close(fd);
+    int rc = spawn(l, c->model->name, c->first_ms, c->first_ms + c->model->learn_ms);
     l->retry_ms = now_ms + RETRY_MS;
     if (rc) {
         l->child = 0;

@@ -269,10 +269,10 @@ static const struct drift_schema_row state[] = {
     {.key = "keep_verdicts",
      .type = DRIFT_T_INT,
      AT(drift_config, state.keep_verdicts),
-     .fallback = "1000",
+     .fallback = "240",
      .min = 1,
      .max = 100000,
-     .help = "verdicts kept per model, inputs and labels each"},
+     .help = "verdict bodies kept per model, inputs and labels each (about 1.4 kB a column)"},
     {.key = NULL}};
 
 static const struct drift_schema_row http[] = {

@@ -43,7 +43,7 @@ START_TEST(defaults_are_those_of_the_header)
     ck_assert_int_eq(c->state.plan_ttl_ms, 5000);
     ck_assert_int_eq(c->state.judge_patience_ms, 3000);
     ck_assert_int_eq(c->state.max_action_age_ms, 3600000);
-    ck_assert_uint_eq(c->state.keep_verdicts, 1000);
+    ck_assert_uint_eq(c->state.keep_verdicts, 240);
     ck_assert_str_eq(c->http.listen, "127.0.0.1:9187");
     ck_assert_ptr_null(c->kafka.quarantine_topic);
     ck_assert_ptr_null(c->registry_url);
