@@ -114,6 +114,12 @@ static int load_reference(struct drift_work *w, struct drift_err *err)
         free(w->why);
         w->why = learning_text(w);
     }
+    if (!*o->plan->baseline_id && o->model->learn_ms) {
+        char span[48];
+        free(w->why);
+        w->why = drift_xasprintf("its baseline is still being learned, from %s of events",
+                                 drift_duration_text(o->model->learn_ms, span, sizeof span));
+    }
     if (w->baseline && !w->baseline->chain[w->id.kind].layout->n_columns) {
         w->why = drift_xasprintf("its baseline %s has no %s", w->baseline->id,
                                  w->id.kind == DRIFT_CHAIN_LABEL ? "labels" : "columns of the inputs");

@@ -494,6 +494,26 @@ START_TEST(unmonitored)
 }
 END_TEST
 
+START_TEST(learning)
+{
+    char *text = replaced(config_text, "    status_endpoint:", "    baseline: {learn: 14d}\n    status_endpoint:");
+    struct drift_config *learns = world_config(text);
+    struct drift_layout *bare = drift_layout_new();
+    ok(drift_layout_seal(bare));
+    struct drift_plan_entry e = entry_of(0, INT64_MIN, learns, false);
+    start_chain(chain, &e, learns);
+    put(0, T0 + WINDOW + MIN, T0, bare, 30, .5, false);
+    wm(1, T0 + WINDOW + MIN);
+    judges(UNMONITORED, 30);
+    json_t *b = body_at(T0);
+    ck_assert_str_eq(str(b, "unmonitored_why"), "its baseline is still being learned, from 14d of events");
+    json_decref(b);
+    drift_layout_free(bare);
+    drift_config_free(learns);
+    free(text);
+}
+END_TEST
+
 START_TEST(a_baseline_that_is_not_the_plans)
 {
     struct drift_plan_entry e = entry_of(0, INT64_MIN, config, true);
@@ -935,6 +955,7 @@ int main(void)
     T(excluded);
     T(damaged);
     T(unmonitored);
+    T(learning);
     T(a_baseline_that_is_not_the_plans);
     T(labels_without_a_label_baseline);
     T(lost);
