@@ -201,7 +201,10 @@ int drift_store_verdict_list(struct drift_store *s, struct drift_chain_id id, in
         drift_args_add(&a, key.data, key.len);
         rc = drift_redis_call(s, &a, &r, err);
     }
-    if (!rc && r->type != REDIS_REPLY_ARRAY)
+    bool texts = !rc && r->type == REDIS_REPLY_ARRAY;
+    for (size_t i = 0; texts && i < r->elements; i++)
+        texts = drift_reply_is_text(r->element[i]);
+    if (!rc && !texts)
         rc = drift_reply_odd(s, "HKEYS", err);
     if (!rc) {
         int64_t *starts = drift_xcalloc(r->elements, sizeof *starts);

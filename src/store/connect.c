@@ -98,10 +98,19 @@ typedef int array_len;
 static redisReplyObjectFunctions plain_fn, bounded_fn;
 static pthread_once_t bounded_once = PTHREAD_ONCE_INIT;
 
+/* From 1.0 on hiredis nests without end, and frees by recursion. */
+static bool too_deep(const redisReadTask *t)
+{
+    int depth = 0;
+    for (; t; t = t->parent)
+        depth++;
+    return depth > DRIFT_REPLY_DEPTH_MAX;
+}
+
 static void *bounded_array(const redisReadTask *t, array_len n)
 {
     struct drift_budget *b = t->privdata;
-    if ((size_t)n > b->elements) {
+    if ((size_t)n > b->elements || too_deep(t)) {
         b->spent = true;
         return NULL;
     }
@@ -138,6 +147,12 @@ static int transport_failed(struct drift_store *s, int type, const char *text, i
                             struct drift_err *err)
 {
     *ret_lost = false;
+#ifdef REDIS_ERR_TIMEOUT /* from 1.0 on */
+    if (type == REDIS_ERR_TIMEOUT) {
+        type = REDIS_ERR_IO;
+        sys = ETIMEDOUT;
+    }
+#endif
     if (type == REDIS_ERR_IO && (sys == EAGAIN || sys == EWOULDBLOCK || sys == ETIMEDOUT))
         return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "redis at %s does not answer: timed out after %" PRId64 " ms",
                           s->address, timeout_ms(s));
@@ -147,10 +162,10 @@ static int transport_failed(struct drift_store *s, int type, const char *text, i
                           type == REDIS_ERR_EOF ? "end of stream" : strerror(sys));
     }
     if (s->budget.spent)
-        return drift_fail(
-            err, DRIFT_E_FULL, DRIFT_RETRY,
-            "redis at %s sends a reply of more than %zu bytes or %d elements: is this server driftd's own", s->address,
-            s->reply_max, DRIFT_REPLY_ELEMENTS_MAX);
+        return drift_fail(err, DRIFT_E_FULL, DRIFT_RETRY,
+                          "redis at %s sends a reply of more than %zu bytes or %d elements or nested deeper than %d: "
+                          "is this server driftd's own",
+                          s->address, s->reply_max, DRIFT_REPLY_ELEMENTS_MAX, DRIFT_REPLY_DEPTH_MAX);
     return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "redis at %s does not speak the redis protocol: %s", s->address,
                       text);
 }

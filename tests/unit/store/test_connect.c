@@ -253,6 +253,7 @@ START_TEST(busy_script)
     away(flush_at(s, 1, 2, &reply), "busy");
     away(drift_store_ping(s, &err), "busy");
     tell(&server, "SCRIPT KILL");
+    ck_assert_int_eq(poll(&unanswered, 1, 10000), 1); /* it has ended */
     close(fd);
     ok(flush_at(s, 1, 2, &reply));
     ck_assert_int_eq(reply, DRIFT_REPLY_OK);
@@ -642,7 +643,6 @@ static const struct {
     B("%1\r\n+a\r\n+b\r\n"),
     B("~1\r\n+a\r\n"),
     B(">1\r\n+a\r\n"),
-    B("_\r\n"),
     B("#t\r\n"),
     B(",1.5\r\n"),
     B("(123\r\n"),
@@ -652,6 +652,7 @@ static const struct {
     const char *p;
     size_t n;
 } odd[] = {
+    B("_\r\n"), /* nil of RESP3, which hiredis knows from 1.0 on */
     B("*0\r\n"),
     B("*-1\r\n"),
     B("$-1\r\n"),
@@ -826,19 +827,22 @@ START_TEST(reply_bound)
 }
 END_TEST
 
-/* Ten bytes that ask for eight megabytes, many times. */
+/* Ten bytes that ask for eight megabytes, many times; and arrays in arrays, deeper than any stack. */
 START_TEST(nested_arrays)
 {
-    struct fake f;
-    struct drift_store *t = fake_start(&f, ANSWER, 2000);
-    struct bytes b = {0};
-    bytes_add(&b, "*1000\r\n", 7);
-    for (int i = 0; i < 1000; i++)
-        bytes_add(&b, "*1000000\r\n*0\r\n", 14);
-    fake_says(&f, b.p, b.n);
-    fails(drift_store_ping(t, &err), DRIFT_E_FULL);
-    free(b.p);
-    fake_stop(&f, t);
+    for (int deep = 0; deep < 2; deep++) {
+        struct fake f;
+        struct drift_store *t = fake_start(&f, ANSWER, 5000);
+        struct bytes b = {0};
+        for (int i = 0; i < (deep ? 900000 : 1000); i++)
+            deep ? bytes_add(&b, "*1\r\n", 4) : bytes_add(&b, i ? "*1000000\r\n*0\r\n" : "*1000\r\n", i ? 14 : 7);
+        fake_says(&f, b.p, b.n);
+        int rc = drift_store_ping(t, &err);
+        ck_assert_msg(rc == DRIFT_E_FULL || (deep && rc == DRIFT_E_AWAY), "%s",
+                      err.text); /* 0.14 calls depth a protocol error */
+        free(b.p);
+        fake_stop(&f, t);
+    }
 }
 END_TEST
 

@@ -13,6 +13,7 @@
 enum {
     DRIFT_REPLY_BYTES_MAX = 128 << 20,  /* of one reply */
     DRIFT_REPLY_ELEMENTS_MAX = 1 << 20, /* array places of one reply, nested ones included */
+    DRIFT_REPLY_DEPTH_MAX = 4,          /* arrays in arrays; ours have one level */
     DRIFT_ARGS_MAX = 1000000,           /* Redis refuses 1024 * 1024 */
     DRIFT_KEY_MAX = 4096
 };
@@ -79,7 +80,7 @@ struct drift_store {
     char *group;                   /* percent-encoded */
     char address[160];             /* for error texts */
     redisContext *c;               /* NULL: not connected */
-    size_t reply_max; /* DRIFT_REPLY_BYTES_MAX; smaller in tests */
+    size_t reply_max;              /* DRIFT_REPLY_BYTES_MAX; smaller in tests */
     struct drift_budget budget;
     char sha[DRIFT_N_SCRIPT][41]; /* "": not asked for yet */
 };
