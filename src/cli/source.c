@@ -15,8 +15,8 @@
 
 enum { TIMEOUT_MS = 30000, SCHEMA_POLL_MS = 10, LINE_MAX_BYTES = 64 << 20 };
 
-struct tap { /* one stream of the model */
-    const struct drift_stream *stream;
+struct tap {                     /* one stream of the model */
+    struct drift_stream *stream; /* a copy: files are JSON whatever the topics carry */
     struct drift_decoder *decoder;
 };
 
@@ -58,12 +58,18 @@ static int registry_open(struct drift_source *s, struct drift_err *err)
 static int tap_add(struct drift_source *s, const struct drift_stream *st, struct drift_err *err)
 {
     int rc = 0;
-    struct tap t = {.stream = st};
-    if (st->format == DRIFT_FORMAT_AVRO && !st->schema_file)
+    struct tap t = {.stream = drift_xcalloc(1, sizeof *t.stream)};
+    *t.stream = *st;
+    if (s->set.n_files) {
+        t.stream->format = DRIFT_FORMAT_JSON;
+        t.stream->schema_file = NULL;
+    }
+    if (t.stream->format == DRIFT_FORMAT_AVRO && !st->schema_file)
         rc = registry_open(s, err);
     if (!rc)
-        rc = drift_decoder_new(st, s->registry, &t.decoder, err);
+        rc = drift_decoder_new(t.stream, s->registry, &t.decoder, err);
     if (rc) {
+        free(t.stream);
         drift_err_prefix(err, "stream %s", st->name);
         return rc;
     }
@@ -81,17 +87,13 @@ static int taps_open(struct drift_source *s, struct drift_err *err)
         const struct drift_stream *st = &c->streams[m->streams[i]];
         if (s->set.stream && strcmp(st->name, s->set.stream))
             continue;
-        if (s->set.n_files && st->format != DRIFT_FORMAT_JSON)
-            continue;
         if (st->model_value && strcmp(st->model_value, m->name))
             continue;
         rc = tap_add(s, st, err);
     }
     if (!rc && !s->n_taps)
-        rc = s->set.stream ? drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "model %s reads no %sstream %s", m->name,
-                                        s->set.n_files ? "JSON " : "", s->set.stream)
-                           : drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "model %s reads no %sstream", m->name,
-                                        s->set.n_files ? "JSON " : "");
+        rc = drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "model %s reads no stream%s%s", m->name,
+                        s->set.stream ? " " : "", s->set.stream ? s->set.stream : "");
     return rc;
 }
 
@@ -142,8 +144,10 @@ void drift_source_close(struct drift_source *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->n_taps; i++)
+    for (size_t i = 0; i < s->n_taps; i++) {
         drift_decoder_free(s->taps[i].decoder);
+        free(s->taps[i].stream);
+    }
     free(s->taps);
     if (s->registry)
         drift_registry_free(s->registry);

@@ -1,7 +1,7 @@
 /* source.h - the events of one model from topics or files, the same ones as often as asked.
  *
- * For commands that need several passes.  Records are decoded by the model's streams, those of other models and
- * times are left out and counted.  Threads: one owner. */
+ * For commands that need several passes.  Records are decoded by the roles of the model's streams (files as JSON,
+ * whatever the topics carry), those of other models and times are left out and counted.  Threads: one owner. */
 #ifndef DRIFTD_CLI_SOURCE_H
 #define DRIFTD_CLI_SOURCE_H
 
