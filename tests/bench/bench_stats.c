@@ -123,7 +123,7 @@ static double bench_evaluate(const struct drift_summary *base, const struct drif
         }
         best = fmin(best, now_ns() - t);
     }
-    return isfinite(sum) ? best / 1e6 : NAN;
+    return isfinite(sum) ? best / 1e6 : (double)NAN;
 }
 
 int main(void)
