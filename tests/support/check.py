@@ -36,7 +36,7 @@ def run(args, **more):
 
 def build(preset):
     started = time.monotonic()
-    for args in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]):
+    for args in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "--", "--quiet"]):
         done = subprocess.run(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             print("\n".join(done.stdout.splitlines()[-60:]))
