@@ -412,6 +412,46 @@ START_TEST(test_two)
 }
 END_TEST
 
+/* One sees that an action is due, from a view of before the other one sent it. */
+START_TEST(test_stale_view)
+{
+    aim(0, "/fail-1/x");
+    write_one(0, "firing");
+    struct running a = sender_start("one", false), b = sender_start("two", false);
+    for (int64_t end = test_now_ms() + 20000; !state_has(1, "500");) {
+        turn(a, 20);
+        ck_assert(test_now_ms() < end);
+    }
+    int64_t due = atoll(strstr(state(1), "\"next_ms\":") + strlen("\"next_ms\":"));
+    ahead_ms += due - clock_wall(NULL) - 300;
+    turn(a, 0); /* looks, and again in a second */
+    ck_assert_int_lt(clock_wall(NULL), due);
+    ahead_ms += due - clock_wall(NULL) + 1;
+    drain(b);
+    ck_assert_uint_eq(receiver_count(receiver, NULL), 2);
+    for (int i = 0; i < 5; i++)
+        turn(a, 20);
+    ck_assert_uint_eq(receiver_count(receiver, NULL), 2);
+    sender_stop(a);
+    sender_stop(b);
+}
+END_TEST
+
+/* Stopped right behind an answer, before the turn that would have written it. */
+START_TEST(test_stopped)
+{
+    write_one(0, "firing");
+    struct running r = sender_start("one", false);
+    for (int64_t end = test_now_ms() + 20000; delivered("e0", "ok") < 1;) {
+        turn(r, 20);
+        ck_assert(test_now_ms() < end);
+    }
+    ck_assert_str_eq(state(1), "");
+    sender_stop(r);
+    expect_state(1, "\"done\":\"ok\"");
+}
+END_TEST
+
 /* A receiver that hangs has the first step of every verdict; the others must not notice for long. */
 START_TEST(test_dead_receiver)
 {
@@ -648,6 +688,8 @@ int main(void)
     add_test(s, "restart", test_restart, setup, teardown);
     add_test(s, "redis away", test_redis_away, setup, teardown);
     add_test(s, "two", test_two, setup, teardown);
+    add_test(s, "stale view", test_stale_view, setup, teardown);
+    add_test(s, "stopped", test_stopped, setup, teardown);
     add_test(s, "dead receiver", test_dead_receiver, setup, teardown);
     add_test(s, "circuit", test_circuit, setup, teardown);
     add_test(s, "order", test_order, setup, teardown);
