@@ -343,12 +343,13 @@ START_TEST(reply_lost)
 END_TEST
 
 /* ---- a server that is none ---- */
+enum fake_mode { ANSWER, HANG_UP, TRICKLE, FLOOD };
 struct fake {
     pthread_t thread;
     pthread_mutex_t lock;
     int listener, wake[2];
     char path[96];
-    enum { ANSWER, HANG_UP, TRICKLE, FLOOD } mode;
+    enum fake_mode mode;
     struct bytes reply;
     unsigned n_asked;
 };
@@ -424,7 +425,7 @@ static void *fake_main(void *arg)
     }
 }
 
-static struct drift_store *fake_start(struct fake *f, int mode, int64_t timeout_ms)
+static struct drift_store *fake_start(struct fake *f, enum fake_mode mode, int64_t timeout_ms)
 {
     struct drift_redis_config cfg = {.socket = f->path, .timeout_ms = timeout_ms};
     struct drift_store *t;

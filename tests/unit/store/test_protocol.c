@@ -87,9 +87,10 @@ struct owner {
     struct counts mine, sent; /* sent: the very values of the flush in doubt */
     int64_t advance_to;
 };
+enum op_kind { ACQUIRE, FLUSH, ADVANCE };
 struct slot_op {
     char head[DRIFT_HEAD], prev[DRIFT_HEAD];
-    enum { ACQUIRE, FLUSH, ADVANCE } kind;
+    enum op_kind kind;
     struct counts values;
 };
 static struct slot_op ops[N_OP];
@@ -132,7 +133,7 @@ static struct slot_state read_slot(void)
     return s;
 }
 
-static void record_op(const char *head, const char *prev, int kind, const struct counts *values)
+static void record_op(const char *head, const char *prev, enum op_kind kind, const struct counts *values)
 {
     ck_assert_uint_lt(n_ops, N_OP);
     struct slot_op *op = &ops[n_ops++];
