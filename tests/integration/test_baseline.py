@@ -1,0 +1,286 @@
+"""tests/integration/test_baseline.py    driftd baseline and init on a real broker and Redis, recounted in Python."""
+import gzip
+import json
+import os
+import random
+import struct
+
+import baseline_file
+import env
+
+HOUR = 3600_000
+START = 1767225600000  # 2026-01-01T00:00:00Z
+MODEL = "phish/url"
+
+
+def make_events(n=3000):
+    """Events of two models over three days, with nulls, strings, other models and records that cannot be read."""
+    rng = random.Random(20260101)
+    events = []
+    for i in range(n):
+        e = {"event_id": f"e{i:06d}-{rng.randrange(10**9):09d}", "ts": START + i * 72 * HOUR // n, "model": MODEL if i % 10 else "other",
+             "model_version": "v1" if i < n // 2 else "v2",
+             "features": {"length": rng.randrange(5, 200), "entropy": rng.gauss(3, 1), "tld": rng.choice(["com", "net", "xyz"]),
+                          "https": rng.random() < .8},
+             "score": rng.random(), "decision": rng.choice(["block", "pass"])}
+        if i % 17 == 0:
+            e["features"]["entropy"] = None
+        if i % 23 == 0:
+            del e["features"]["length"]
+        events.append(e)
+    return events
+
+
+def make_labels(events):
+    return [{"event_id": e["event_id"], "ts": e["ts"] + 5 * HOUR, "model": e["model"], "label": i % 3 == 0}
+            for i, e in enumerate(events) if i % 2]
+
+
+def read(raw):
+    """Both chains of a baseline with pooled counts and counts per window, specials first."""
+    sections = baseline_file.Bytes(raw).sections()
+    columns, pooled = baseline_file.Bytes(sections["COLS"]), baseline_file.Bytes(sections["POOL"])
+    windows = baseline_file.Bytes(sections["WINS"]) if "WINS" in sections else None
+    out = {"meta": json.loads(sections["META"])}
+    layouts = [[baseline_file.column(columns) for _ in range(columns.number())] for _ in range(2)]
+    for name, layout in zip(("input", "label"), layouts):
+        out[name] = {"columns": layout, "pooled": summary(pooled, layout), "windows": []}
+        if windows:
+            out[name]["window_ms"] = struct.unpack("<q", windows.take(8))[0]
+            for _ in range(windows.number()):
+                start = struct.unpack("<q", windows.take(8))[0]
+                out[name]["windows"].append({"start": start, "summary": summary(windows, layout)})
+    return out
+
+
+def summary(r, layout):
+    n = baseline_file.summary(r, layout)
+    return {"n": n, "counts": [c["specials"] + c["counts"] for c in layout]}
+
+
+def records(rows):
+    return [(r["event_id"].encode(), json.dumps(r).encode()) for r in rows]
+
+
+class Baseline(env.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.events = make_events()
+        cls.labels = make_labels(cls.events)
+        brokers = env.brokers()
+        cls.topic, cls.label_topic = brokers.topic("urls"), brokers.topic("url-labels", 2)
+        bad = [(b"t", None), (b"e", b""), (b"j", b"{\"a\""), (b"n", b"{\"model\": \"phish/url\"}")]
+        brokers.produce(cls.topic, bad + records(cls.events) + bad)
+        brokers.produce(cls.label_topic, records(cls.labels))
+
+    def setUp(self):
+        super().setUp()
+        self.store, receiver = self.redis(), self.receiver()
+        c = env.configuration(env.brokers().brokers, self.store.port, receiver, group="baselines")
+        c["streams"] = {
+            "urls": {"topic": self.topic, "format": "json", "id": "event_id", "time": "ts", "model": "model",
+                     "versions": {"model": "model_version"}, "features": "features", "score": "score", "decision": "decision"},
+            "labels": {"topic": self.label_topic, "format": "json", "id": "event_id", "time": "ts", "model": "model", "label": "label"}}
+        c["models"] = {MODEL: {"owner": "soc", "window": {"size": "1h"}, "label_window": {"size": "6h"}, "threshold": .5,
+                               "features": {"types": {"length": "numeric"}}}}
+        self.config = c
+        self.driftd = env.Driftd(self.dir, c)
+
+    def baseline(self, part, *args, status=0):
+        done = self.driftd.command("baseline", part, "-c", self.driftd.path, *args, check=False)
+        self.assertEqual(done.returncode, status, done.stdout[-1000:] + done.stderr[-2000:])
+        return done
+
+    def bytes_of(self, name):
+        return self.store.command("GET", f"driftd:{{b/phish%2Furl}}:{name}")
+
+    def read(self, name):
+        return read(self.bytes_of(name))
+
+    def recount(self, b, events):
+        """Every count of the input chain, of all events and of each window."""
+        compared = 0
+        chain = b["input"]
+        windows = {}
+        for e in events:
+            windows.setdefault(e["ts"] // HOUR * HOUR, []).append(e)
+        self.assertEqual(sorted(windows), [w["start"] for w in chain["windows"]])
+        parts = [(events, chain["pooled"])] + [(windows[w["start"]], w["summary"]) for w in chain["windows"]]
+        for rows, summary in parts:
+            self.assertEqual(summary["n"], len(rows))
+            for column, counts in zip(chain["columns"], summary["counts"]):
+                want = [0] * len(counts)
+                for e in rows:
+                    want[self.cell(column, e)] += 1
+                self.assertEqual(counts, want, column["name"])
+                compared += len(counts)
+        return compared
+
+    def cell(self, column, e):
+        name = column["name"]
+        v = e[name] if column["role"] != "feature" else e["features"].get(name, "missing")
+        if v == "missing":
+            return 1
+        if v is None:
+            return 0
+        if column["kind"] == "numeric":
+            return baseline_file.SPECIALS + sum(edge < v for edge in column["edges"])
+        text = json.dumps(v) if isinstance(v, bool) else str(v)
+        return baseline_file.SPECIALS + column["categories"].index(text)
+
+    def of_model(self, rows):
+        return [r for r in rows if r["model"] == MODEL]
+
+    def test_topics(self):
+        done = self.baseline("build", "--id", "jan")
+        mine = self.of_model(self.events)
+        labels = self.of_model(self.labels)
+        b = self.read("jan")
+        self.assertGreater(self.recount(b, mine), 10000)
+        self.assertEqual([c["name"] for c in b["input"]["columns"]], ["entropy", "https", "length", "tld", "score", "decision"])
+        self.assertEqual(b["label"]["pooled"]["n"], len(labels))
+        self.assertEqual(b["label"]["columns"][0]["categories"], ["false", "true"])
+        score = next(c for c in b["input"]["columns"] if c["name"] == "score")
+        self.assertTrue({.45, .5, .55} <= set(score["edges"]))
+        meta = b["meta"]
+        self.assertEqual((meta["model"], meta["events"], meta["labels"]), (MODEL, len(mine), len(labels)))
+        self.assertEqual(sum(p["to"] - p["from"] for p in meta["source"]["topics"]), len(self.events) + 8 + len(self.labels))
+        for words in ("300 of other models", "2 refused as tombstone", "2 refused as empty", "2 refused as malformed", "2 refused as no_time"):
+            if words.startswith("300"):
+                words = f"{len(self.events) - len(mine) + len(self.labels) - len(labels)} of other models"
+            self.assertIn(words, done.stderr)
+        for words in ("jan", "entropy", "categorical", "nothing is compared with it before"):
+            self.assertIn(words, done.stdout)
+
+    def write(self, name, rows):
+        path = os.path.join(self.dir, name)
+        with (gzip.open if name.endswith(".gz") else open)(path, "wt") as f:
+            f.writelines(json.dumps(r) + "\n" for r in rows)
+        return path
+
+    def test_files_give_the_same_counts(self):
+        self.baseline("build")
+        rows = self.events + self.labels
+        random.Random(1).shuffle(rows)
+        done = self.baseline("build", "--file", self.write("rows.ndjson.gz", rows))
+        self.assertIn("is there already, with the same counts", done.stdout)
+        self.config["streams"]["urls"]["format"] = "avro"  # files are JSON all the same
+        self.config["registry"] = {"url": "http://127.0.0.1:1"}
+        self.driftd = env.Driftd(self.dir, self.config)
+        done = self.baseline("build", "--file", self.write("e.ndjson", self.events), "--file", self.write("l.ndjson", self.labels))
+        self.assertIn("is there already, with the same counts", done.stdout)
+
+    def test_time_range(self):
+        begin, end = START + 24 * HOUR, START + 30 * HOUR
+        inside = [e for e in self.of_model(self.events) if begin <= e["ts"] < end]
+        self.baseline("build", "--id", "six-hours", "--from", "2026-01-02", "--to", "2026-01-02T06:00:00Z", "--stream", "urls")
+        b = self.read("six-hours")
+        self.recount(b, inside)
+        self.assertEqual(b["label"]["pooled"]["n"], 0)
+        self.baseline("build", "--from", "2030-01-01", status=1)
+        self.baseline("build", "--from", "2026-01-02", "--to", "2026-01-01", status=2)
+        self.baseline("build", "--last", "1d", "--from", "2026-01-02", status=2)
+        self.baseline("build", "--stream", "nothing", status=2)
+
+    def test_file_and_put(self):
+        path = os.path.join(self.dir, "jan.baseline")
+        self.baseline("build", "--output", path, "--id", "jan")
+        self.baseline("list", status=1)
+        shown = self.driftd.command("baseline", "show", path)
+        self.assertIn("baseline jan of model phish/url", shown.stdout)
+        self.baseline("put", path)
+        with open(path, "rb") as f:
+            self.assertEqual(f.read(), self.bytes_of("jan"))
+        self.assertIn("jan", self.baseline("list").stdout)
+        with open(path, "r+b") as f:
+            f.seek(200)
+            f.write(b"\x00\xff\x00")
+        self.assertIn("digest does not match", self.baseline("put", path, status=1).stderr)
+
+    def test_promote(self):
+        self.baseline("build", "--id", "one", "--promote")
+        self.assertIn("active", self.baseline("list").stdout)
+        self.baseline("build", "--id", "two", "--from", "2026-01-02")
+        self.driftd.until_end()
+        verdicts = self.store.verdicts("baselines", "phish%2Furl")
+        self.assertGreater(len(verdicts), 20)
+        done = self.baseline("promote", "two")
+        self.assertIn("input windows: compared with it from the window that starts at", done.stdout)
+        self.assertIn("label windows: compared with it from", done.stdout)
+        again = self.baseline("promote", "two")
+        self.assertEqual(done.stdout, again.stdout)
+        listed = self.baseline("list").stdout
+        self.assertRegex(listed, r"input windows from the first on: one\n.*input windows from .*Z on: two")
+        done = self.baseline("promote", "one", "--from", "2099-01-01")
+        self.assertIn("from the window that starts at 2099-01-01T00:00:00Z on", done.stdout)
+        self.baseline("promote", "three", status=1)
+        self.baseline("promote", status=2)
+
+    def test_servers_away(self):
+        self.store.stop()
+        self.baseline("list", status=69)
+        self.baseline("show", status=69)
+        self.config["kafka"]["brokers"] = "127.0.0.1:1"
+        self.driftd = env.Driftd(self.dir, self.config)
+        done = self.baseline("build", "--output", os.path.join(self.dir, "x"), status=69)
+        self.assertIn("127.0.0.1:1", done.stderr)
+
+    def test_init(self):
+        done = self.driftd.command("init", "--brokers", env.brokers().brokers, "--topic", self.topic, "--topic", self.label_topic,
+                                   "--records", "500")
+        c = env.yaml.safe_load(done.stdout)
+        urls, labels = c["streams"][self.topic], c["streams"][self.label_topic]
+        self.assertEqual({k: urls[k] for k in ("id", "model", "features", "score", "decision", "format")},
+                         {"id": "event_id", "model": "model", "features": "features", "score": "score", "decision": "decision", "format": "json"})
+        self.assertEqual(urls["time"], {"field": "ts", "unit": "ms"})
+        self.assertEqual(urls["versions"], {"model": "model_version"})
+        self.assertEqual(labels["label"], "label")
+        self.assertNotIn("features", labels)
+        self.assertEqual(sorted(c["models"]), ["other", MODEL])
+        self.assertEqual(c["models"][MODEL]["features"]["types"],
+                         {"length": "numeric", "entropy": "numeric", "tld": "categorical", "https": "categorical"})
+        path = os.path.join(self.dir, "init.yaml")
+        with open(path, "w") as f:
+            f.write(done.stdout)
+        self.driftd.command("check", "-c", path)
+
+    def test_init_flat_records(self):
+        rng = random.Random(2)
+        topic = env.brokers().topic("flat", 3)
+        rows = [{"uuid": f"{rng.getrandbits(64):016x}", "@timestamp": f"2026-01-01T00:{i // 60:02d}:{i % 60:02d}.5Z", "amount": rng.random(),
+                 "country code": rng.choice("ABC"), "session": f"s{rng.getrandbits(40):010x}", "probability": rng.random(),
+                 "is_fraud": rng.random() < .1, "geo": {"lat": rng.random()}, "v": [1, 2.5], "no": None, 'odd "key"\n': 1}
+                for i in range(300)]
+        env.brokers().produce(topic, [(b"k", json.dumps(r).encode()) for r in rows] + [(b"k", b"nonsense"), (b"k", None)])
+        done = self.driftd.command("init", "--brokers", env.brokers().brokers, "--topic", topic, "--group", "g1")
+        c = env.yaml.safe_load(done.stdout)
+        s = c["streams"][topic]
+        self.assertEqual(s["time"], {"field": "@timestamp", "unit": "rfc3339"})
+        self.assertEqual((s["id"], s["score"], s["label"], s["model"]), ("uuid", "probability", "is_fraud", {"value": topic}))
+        fields = s["features"]["fields"]
+        self.assertTrue({"amount", "country code", "geo.lat", "v.0", "v.1"} <= set(fields), fields)
+        self.assertEqual(c["models"][topic]["features"]["exclude"], ["session"])
+        self.assertEqual(c["kafka"]["group"], "g1")
+        path = os.path.join(self.dir, "init.yaml")
+        with open(path, "w") as f:
+            f.write(done.stdout)
+        self.driftd.command("check", "-c", path)
+
+    def test_init_refusals(self):
+        empty = env.brokers().topic("empty", 1)
+        bad = env.brokers().topic("bad", 1)
+        env.brokers().produce(bad, [(b"k", b"\x00\x00\x00\x00\x07abc")])
+        for args, status, words in ((("--topic", empty), 1, "has no record"), (("--topic", bad), 2, "give --registry"),
+                                    (("--topic", bad, "--format", "json"), 1, "no record can be read"),
+                                    (("--topic", "x y"), 69, "x y"), ((), 2, "--topic"),
+                                    (("--topic", bad, "--topic", bad), 2, "twice"), (("--topic", bad, "--records", "0"), 2, "--records"),
+                                    (("--topic", bad, "--option", "group.id=x"), 78, "group.id"),
+                                    (("--topic", bad, "--format", "avro"), 2, "--registry")):
+            done = self.driftd.command("init", "--brokers", env.brokers().brokers, *args, check=False)
+            self.assertEqual(done.returncode, status, (args, done.stderr))
+            self.assertIn(words, done.stderr)
+            self.assertEqual(done.stdout, "")
+
+
+if __name__ == "__main__":
+    env.unittest.main()
