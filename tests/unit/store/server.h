@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
 #include <pthread.h>
@@ -75,15 +76,19 @@ MAYBE void server_exec(const struct server *s, const char *const *extra)
     _exit(127);
 }
 
+MAYBE int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
 MAYBE void server_stop(struct server *s)
 {
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         waitpid(s->pid, NULL, 0);
     }
-    unlink(s->socket);
-    unlink(s->log);
-    rmdir(s->dir);
+    nftw(s->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* False: there is no redis-server on this machine.  extra: more arguments, NULL-terminated. */

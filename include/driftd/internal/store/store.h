@@ -17,6 +17,8 @@
  * DRIFT_E_CORRUPT: a slot holds what driftd does not write; DRIFT_E_VERSION: a newer driftd wrote it.
  * A connection is made on first use and again after an error, at most once per call; the caller backs off.  A call
  * takes at most the connect time-out and ten command time-outs (a long reply that keeps coming), usually far less.
+ * Rights that an ACL must give: ~driftd:* +@read +@write +@connection +eval +evalsha +time; script|load saves bytes,
+ * info and config|get are for drift_store_health.  SIGPIPE is taken care of here.
  * Threads: one owner per struct drift_store; make one for each thread. */
 #ifndef DRIFTD_STORE_STORE_H
 #define DRIFTD_STORE_STORE_H
