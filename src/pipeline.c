@@ -28,7 +28,7 @@
 #include "driftd/internal/serve/serve.h"
 #include "driftd/internal/store/store.h"
 
-enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, RETRY_MS = 1000, SHUTDOWN_MS = 5000, LEAVE_MS = 3000, TOPICS_MS = 30000, LIVE_MS = 60000 };
+enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, SHUTDOWN_MS = 5000, LEAVE_MS = 3000, TOPICS_MS = 30000, LIVE_MS = 60000 };
 
 /* Layouts by baseline, kept until the end: windows in memory point to them. */
 struct known_layout {
@@ -41,7 +41,10 @@ struct known_layout {
 struct chain_view { /* what the judge last said of a chain */
     struct drift_chain_id id;
     enum drift_judge_result result;
+    bool elected;        /* this instance owns the partition whose owner judges the chain */
+    int64_t patience_ms; /* monotonic: when it looks at the chain although it is not elected */
     char waiting[512];
+    char unmonitored[256]; /* why the last window was not measured; "" when it was */
 };
 
 struct pipeline {
@@ -243,6 +246,20 @@ static int extend_plan(struct pipeline *p, struct drift_ingest *ing, const struc
     return rc;
 }
 
+/* One instance judges a chain, to save the others the work: the owner of partition hash(model) mod n of its first
+ * topic.  Several at once would do no harm. */
+static void elect(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c)
+{
+    const struct drift_plan_entry *e = &c->plan.entry[c->plan.n - 1];
+    uint32_t hash = drift_crc32c(c->model->name, strlen(c->model->name));
+    bool elected = e->n_topics && drift_ingest_owns(ing, e->topics[0].topic, (int32_t)(hash % (uint32_t)e->topics[0].partitions));
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->n_chains; i++)
+        if (p->chains[i].id.kind == c->kind && p->chains[i].id.model == c->model->name)
+            p->chains[i].elected = elected;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, struct drift_err *err)
 {
     struct pipeline *p = ctx;
@@ -263,6 +280,8 @@ static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, s
     }
     const struct drift_pair *head = drift_pairs_find(&fields, "head");
     rc = drift_chain_update(c, &fields, layout_of, p, err);
+    if (!rc)
+        elect(p, ing, c);
     if (!rc && head)
         rc = extend_plan(p, ing, c, head->value, now_ms, ask_topics, err);
     if (!rc && ask_topics && !first)
@@ -301,6 +320,11 @@ static void judged(void *ctx, const char *model, const struct drift_verdict *v, 
     bool tty = isatty(STDOUT_FILENO);
     if (n_actions)
         drift_sender_poke(p->sender);
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->n_chains; i++)
+        if (p->chains[i].id.kind == v->chain && !strcmp(p->chains[i].id.model, model))
+            snprintf(p->chains[i].unmonitored, sizeof p->chains[i].unmonitored, "%s", v->unmonitored_why ? v->unmonitored_why : "");
+    pthread_mutex_unlock(&p->lock);
     if (!p->set.windows)
         return;
     clock_text(v->start_ms, from, sizeof from);
@@ -309,6 +333,17 @@ static void judged(void *ctx, const char *model, const struct drift_verdict *v, 
     printf("window   %-20s %-5s  %.10s %s-%s  n=%-7" PRIu64 " %s%s%s%s\n", model, drift_chain_name(v->chain), full, from, to, v->n,
            tty ? colours[worst] : "", word, tty ? "\033[0m" : "", n_actions ? "  ->" : "");
     fflush(stdout);
+}
+
+/* Is it this instance's turn to look at the chain? */
+static bool my_turn(struct pipeline *p, struct chain_view *c)
+{
+    pthread_mutex_lock(&p->lock);
+    bool turn = c->elected || mono() >= c->patience_ms;
+    pthread_mutex_unlock(&p->lock);
+    if (turn)
+        c->patience_ms = mono() + p->config->state.judge_patience_ms;
+    return turn;
 }
 
 /* Judges whatever can be judged now.  True: every chain is idle. */
@@ -321,6 +356,8 @@ static bool judge_round(struct pipeline *p)
     for (size_t i = 0; i < p->n_chains && !atomic_load(&p->judge_stop); i++) {
         enum drift_judge_result result;
         int rc;
+        if (!p->set.until_end && !my_turn(p, &p->chains[i]))
+            continue;
         do {
             drift_buf_reset(&waiting);
             rc = drift_judge_step(p->judge, p->chains[i].id, &result, &waiting, &err);
@@ -366,14 +403,11 @@ static void *sender_main(void *ctx)
     while (!atomic_load(&p->sender_stop)) {
         struct drift_err err;
         size_t pending = 1;
-        int rc = drift_sender_step(p->sender, POLL_MS, &pending, &err);
+        int rc = drift_sender_step(p->sender, POLL_MS, &pending, &err); /* backs off by itself */
         atomic_store(&p->pending, pending);
         atomic_store(&p->sender_tick, mono());
-        if (rc) {
+        if (rc)
             drift_log(DRIFT_WARN, "sender_waits", KV_S("text", err.text));
-            for (int64_t until = mono() + RETRY_MS; mono() < until && !atomic_load(&p->sender_stop);)
-                poll(NULL, 0, POLL_MS);
-        }
     }
     return NULL;
 }
@@ -405,8 +439,10 @@ static bool ready(void *ctx, struct drift_buf *detail)
         drift_buf_addf(detail, "registry: %s\n", drift_registry_healthy(p->registry) ? "ok" : "away");
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < p->n_chains; i++)
-        if (p->chains[i].waiting[0])
-            drift_buf_addf(detail, "model %s (%s): %s\n", p->chains[i].id.model, drift_chain_name(p->chains[i].id.kind), p->chains[i].waiting);
+        if (p->chains[i].unmonitored[0] || p->chains[i].waiting[0])
+            drift_buf_addf(detail, "model %s (%s): %s%s%s%s\n", p->chains[i].id.model, drift_chain_name(p->chains[i].id.kind),
+                           p->chains[i].unmonitored[0] ? "unmonitored: " : "", p->chains[i].unmonitored,
+                           p->chains[i].unmonitored[0] && p->chains[i].waiting[0] ? "; " : "", p->chains[i].waiting);
     pthread_mutex_unlock(&p->lock);
     bool good = s.redis_up && s.joined && s.all_active;
     drift_gauge(DRIFT_M_READY, good);
@@ -546,11 +582,10 @@ static int ingest_loop(struct pipeline *p, struct drift_err *err)
 static void drain_outbox(struct pipeline *p, int64_t limit_ms)
 {
     int64_t until = mono() + limit_ms;
-    atomic_store(&p->pending, 1);
     drift_sender_poke(p->sender);
-    while (atomic_load(&p->pending) && mono() < until)
+    while (!drift_sender_drained(p->sender) && mono() < until)
         poll(NULL, 0, 20);
-    if (atomic_load(&p->pending))
+    if (!drift_sender_drained(p->sender))
         drift_log(DRIFT_WARN, "outbox_left", KV_U("entries", atomic_load(&p->pending)), KV_S("text", "delivered when driftd runs again"));
 }
 

@@ -436,7 +436,6 @@ static void check_windows(struct drift_fill *f, const struct drift_node *node, s
                           const struct drift_path *path)
 {
     enum { NEEDED_MAX = 10000 };
-    const struct drift_node *window = drift_node_get(node, "window");
     windows_default(node, m);
     int64_t input = windows_needed(m->window_ms, m->lateness_ms);
     int64_t label = windows_needed(m->label_window_ms, m->label_lateness_ms);
@@ -447,11 +446,6 @@ static void check_windows(struct drift_fill *f, const struct drift_node *node, s
                          "lateness holds %lld windows open, at most 10000: make `size` larger", (long long)needed);
         return;
     }
-    if (!m->max_open_windows)
-        m->max_open_windows = (uint32_t)needed + 16;
-    else if (m->max_open_windows < needed)
-        drift_fill_error(f, drift_fill_at(window, "max_open"), path, "window.max_open",
-                         "must be at least %lld: lateness alone holds so many open", (long long)needed);
     if (m->learn_ms && m->learn_ms < m->window_ms)
         drift_fill_error(f, drift_fill_at(drift_node_get(node, "baseline"), "learn"), path, "baseline.learn",
                          "is shorter than a window");

@@ -763,13 +763,6 @@ static const struct drift_schema_row window_keys[] = {
      .fallback = "0",
      .max = 100000,
      .help = "so many windows are carried at most, then judged anyhow; 0: no limit"},
-    {.key = "max_open",
-     .type = DRIFT_T_INT,
-     AT(drift_model, max_open_windows),
-     .min = 2,
-     .max = 100000,
-     .fallback_words = "16 more than lateness needs",
-     .help = "open windows of a partition; one too far ahead waits"},
     {.key = NULL}};
 static const struct drift_schema_row label_window_keys[] = {
     {.key = "size",

@@ -827,6 +827,11 @@ void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms)
     free(ing);
 }
 
+bool drift_ingest_owns(const struct drift_ingest *ing, const char *topic, int32_t partition)
+{
+    return find_owned(ing, topic, partition);
+}
+
 int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic)
 {
     return drift_group_partitions(ing->group, topic, ASK_MS);

@@ -17,7 +17,7 @@ static void must(bool b)
 
 static void model_use(const struct drift_config *c, const struct drift_model *m)
 {
-    must(m->owner < c->n_owners && m->window_ms > 0 && m->label_window_ms > 0 && m->max_open_windows > 1);
+    must(m->owner < c->n_owners && m->window_ms > 0 && m->label_window_ms > 0);
     must(m->status_endpoint < (int)c->n_endpoints);
     for (size_t i = 0; i < m->n_streams; i++)
         must(m->streams[i] < c->n_streams);

@@ -180,13 +180,11 @@ struct drift_model {
     int64_t label_window_ms, label_lateness_ms; /* default: as above */
     uint64_t min_events;                        /* fewer: held and carried over; 100 */
     uint32_t max_carry; /* windows carried at most before they are judged anyhow; 0 = no limit */
-    uint32_t max_open_windows;
     char *include; /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;
     size_t n_types;
     struct drift_feature_type *types;
-    bool numeric_labels_as_classes;           /* always true today: labels are categories */
     double threshold;                         /* decision threshold on the score; NAN: none */
     char *positive_label, *positive_decision; /* class whose share the summary text names; NULL: largest change */
     int64_t learn_ms;                      /* baseline learned from the first so long; 0: built and promoted by hand */

@@ -36,6 +36,8 @@ bool drift_ingest_finished(const struct drift_ingest *ing);
 /* Flushes, leaves the group within deadline_ms, frees. */
 void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms);
 
+/* Is that partition granted to this instance?  The ingest thread's. */
+bool drift_ingest_owns(const struct drift_ingest *ing, const char *topic, int32_t partition);
 /* Partitions of a topic by the broker's metadata; 0: not known (yet). */
 int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic);
 
