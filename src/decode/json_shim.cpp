@@ -10,6 +10,15 @@
 #include <cstring>
 #include <new>
 
+/* simdjson's assertions on its own state cost a tenth; builds with a sanitizer, the fuzzers' too, keep them. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KEEP_ASSERTIONS 1
+#endif
+#endif
+#if !defined(KEEP_ASSERTIONS) && !defined(__SANITIZE_ADDRESS__) && !defined(NDEBUG)
+#define NDEBUG
+#endif
 #include <simdjson.h>
 
 #include "driftd/internal/decode/json_num.h"
@@ -58,10 +67,9 @@ struct walker {
     }
     bool object(ondemand::object &o, uint32_t node);
     bool array(ondemand::array &a, uint32_t node);
-    bool member(ondemand::value &v, struct drift_key *k);
+    bool member(ondemand::value v, struct drift_key *k);
     bool scalar(ondemand::value &v, std::string_view token, uint32_t target);
     bool number(std::string_view token, uint32_t target);
-    struct drift_key *lookup(ondemand::field &f, const char *raw, uint32_t node, bool *ret_bad);
 };
 
 inline bool matches(const struct drift_key *k, uint32_t node, const char *raw)
@@ -81,7 +89,7 @@ std::string_view trimmed(std::string_view t)
 /* NaN and infinities as JSON writers of the world spell them. */
 bool is_nonfinite(std::string_view t)
 {
-    if (!t.empty() && (t[0] == '-' || t[0] == '+'))
+    if (!t.empty() && t[0] == '-')
         t.remove_prefix(1);
     for (const char *word : {"nan", "inf", "infinity"})
         if (t.size() == std::strlen(word) && strncasecmp(t.data(), word, t.size()) == 0)
@@ -188,7 +196,7 @@ bool walker::scalar(ondemand::value &v, std::string_view token, uint32_t target)
     return true;
 }
 
-bool walker::member(ondemand::value &v, struct drift_key *k)
+bool walker::member(ondemand::value v, struct drift_key *k)
 {
     std::string_view token = v.raw_json_token();
     if (token.empty())
@@ -230,42 +238,32 @@ bool walker::array(ondemand::array &a, uint32_t node)
     return true;
 }
 
-/* Not the key that was guessed. */
-struct drift_key *walker::lookup(ondemand::field &f, const char *raw, uint32_t node, bool *ret_bad)
-{
-    size_t n = std::strcspn(raw, "\"\\"); /* stage 1 saw the closing quote; the padding ends in zeros anyway */
-    if (raw[n] == '"')
-        return drift_paths_find(paths, node, raw, n);
-    std::string_view name;
-    error_code error = f.unescaped_key().get(name);
-    if (error) {
-        *ret_bad = !refuse(error);
-        return nullptr;
-    }
-    return drift_paths_find(paths, node, name.data(), name.size());
-}
-
 bool walker::object(ondemand::object &o, uint32_t node)
 {
     uint32_t *hint = &paths->nodes[node].first;
-    for (auto member_or_error : o) {
-        ondemand::field f;
-        error_code error = std::move(member_or_error).get(f);
+    /* no call may take the address of `f` or of a value: they must stay in registers, since copies through memory
+     * (stored in small parts, loaded in one) cost more than reading the key and the number */
+    for (auto f : o) {
+        ondemand::raw_json_string key;
+        error_code error = f.key().get(key);
         if (error)
             return refuse(error);
-        const char *raw = f.key().raw();
+        const char *raw = key.raw();
         struct drift_key *k = &paths->keys[*hint];
         if (!matches(k, node, raw)) {
-            bool bad = false;
-            k = lookup(f, raw, node, &bad);
-            if (bad)
-                return false;
+            size_t n = std::strcspn(raw, "\"\\"); /* stage 1 saw the closing quote; the padding ends in zeros anyway */
+            std::string_view name(raw, n);
+            if (raw[n] != '"' && (error = f.unescaped_key().get(name)))
+                return refuse(error);
+            k = drift_paths_find(paths, node, name.data(), name.size());
             if (!k)
                 continue;
             *hint = static_cast<uint32_t>(k - paths->keys);
         }
         hint = &k->next;
-        if ((k->target != DRIFT_NOWHERE || k->child != DRIFT_NOWHERE) && !member(f.value(), k))
+        if (k->quick && drift_json_num(f.value().raw_json_token().value_unsafe().data(), &row->num[k->target]))
+            row->kind[k->target] = DRIFT_V_NUM;
+        else if ((k->target != DRIFT_NOWHERE || k->child != DRIFT_NOWHERE) && !member(f.value().value_unsafe(), k))
             return false;
     }
     return true;

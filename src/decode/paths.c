@@ -93,12 +93,14 @@ static struct drift_key *new_feature(struct drift_paths *p, uint32_t node, const
         if (strlen(p->fields.names[i]) == n && memcmp(p->fields.names[i], name, n) == 0) {
             struct drift_key *k = add_key(p, node, name, n);
             k->target = DRIFT_N_PLACE + i;
+            k->quick = true;
             return k;
         }
     if (p->fields.n >= p->fields.max)
         return NULL;
     struct drift_key *k = add_key(p, node, name, n);
     k->target = add_field(p, name, n);
+    k->quick = true;
     return k;
 }
 

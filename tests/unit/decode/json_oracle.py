@@ -98,6 +98,20 @@ def flat():
             return v
 
 
+def changed(data):
+    """Faults, but no new brackets: what is nested is skipped by us, and only its brackets counted."""
+    data = bytearray(data)
+    for _ in range(rng.randrange(1, 3)):
+        at = rng.randrange(len(data))
+        if rng.random() < 0.5:
+            data[at] = rng.choice(b'}]",:0123456789.eE+-\\/ ux\x00\x1f\x80\xc3\xff')
+        elif rng.random() < 0.5:
+            del data[at]
+        else:
+            data.insert(at, rng.choice(b'}]",:0123456789.eE+-\\ '))
+    return bytes(data)
+
+
 def document():
     """Bytes, and whether every part of them is wanted (so that a fault anywhere must be seen)."""
     plain = rng.random() < 0.5
@@ -113,16 +127,9 @@ def document():
     pairs.insert(rng.randrange(len(pairs) + 1), ("f", features))
     data = (space() + members(pairs) + space()).encode("utf-8", "surrogatepass")
     if plain and rng.random() < 0.35:
-        data = bytearray(data)
-        for _ in range(rng.randrange(1, 3)):
-            at = rng.randrange(len(data))
-            if rng.random() < 0.5:
-                data[at] = rng.choice(b'{}[]",:0123456789.eE+-\\/ ux\x00\x1f\x80\xc3\xff')
-            elif rng.random() < 0.5:
-                del data[at]
-            else:
-                data.insert(at, rng.choice(b'{}[]",:0123456789.eE+-\\ '))
-        data = bytes(data)
+        inner = features[1:-1].encode()
+        at = data.index(inner)  # only there: elsewhere a change may hide the features from us
+        data = data[:at] + changed(inner) + data[at + len(inner):]
     return data, plain
 
 

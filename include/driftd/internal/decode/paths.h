@@ -65,6 +65,7 @@ struct drift_key {
     uint32_t target; /* DRIFT_NOWHERE: none */
     uint32_t child;  /* node below; DRIFT_NOWHERE: none */
     uint32_t next;   /* index of the key that came after this one last time; 0: unknown */
+    bool quick;      /* a feature or number without members: what most keys are */
     bool plain;      /* needs no escape in JSON: raw bytes can be compared */
     uint64_t seen;   /* record in which it was met (kept for keys with a child) */
 };
