@@ -109,7 +109,7 @@ static int index_build(struct drift_category_index *ix, uint32_t size, char *con
     ix->slots = slots;
     ix->mask = size - 1;
     int r = DRIFT_E_FULL;
-    for (int i = 0; i < KEYS_TRIED && r == DRIFT_E_FULL; i++) {
+    for (unsigned i = 0; i < KEYS_TRIED && r == DRIFT_E_FULL; i++) {
         if (RAND_bytes((unsigned char *)ix->key, sizeof ix->key) != 1)
             return DRIFT_E_MEMORY; /* without a secret key the promise does not hold */
         r = index_fill(ix, names, n_names);
