@@ -189,8 +189,8 @@ static int meta_load(struct drift_baseline *b, const uint8_t *p, size_t n, struc
 {
     if (b->meta)
         return parse_fail(err, "two sections META");
-    if (n > META_MAX)
-        return parse_fail(err, "its META is too long");
+    if (n > META_MAX || memchr(p, 0, n)) /* jansson would skip a zero byte */
+        return parse_fail(err, "its META is too long or holds a zero byte");
     json_error_t je;
     json_t *o = json_loadb((const char *)p, n, JSON_REJECT_DUPLICATES, &je);
     if (json_is_object(o)) {

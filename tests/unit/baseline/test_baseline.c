@@ -276,6 +276,24 @@ START_TEST(newer_files)
 }
 END_TEST
 
+/* jansson skips zero bytes between tokens: the text would no longer be what was parsed. */
+START_TEST(zero_byte_in_meta)
+{
+    struct drift_baseline *b = sample_baseline();
+    struct drift_buf out;
+    free(b->meta);
+    b->meta = strdup("{\"id\":\"a\", \"model\":\"m\"}");
+    save(b, &out);
+    ck_assert_int_eq(load_exact(out.data, out.len, false), 0);
+    char *space = memchr(out.data, ' ', out.len);
+    *space = 0;
+    reseal((uint8_t *)out.data, out.len);
+    ck_assert_int_eq(load_exact(out.data, out.len, true), DRIFT_E_PARSE);
+    drift_baseline_free(b);
+    drift_buf_release(&out);
+}
+END_TEST
+
 START_TEST(too_small_a_buffer)
 {
     struct drift_baseline *b = sample_baseline();
@@ -316,6 +334,7 @@ int main(void)
     drift_test_add(s, "flipped", flipped_bytes, 120);
     drift_test_add(s, "random", random_bytes_behind_the_digest, 60);
     drift_test_add(s, "newer", newer_files, 10);
+    drift_test_add(s, "zero_byte", zero_byte_in_meta, 10);
     drift_test_add(s, "too_small", too_small_a_buffer, 10);
     drift_test_add(s, "ids", ids, 10);
     return drift_test_run(s);
