@@ -121,7 +121,8 @@ int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, 
         forget(&next);
         return rc;
     }
-    qsort(next.judged, next.n_judged, sizeof *next.judged, by_start);
+    if (next.n_judged)
+        qsort(next.judged, next.n_judged, sizeof *next.judged, by_start);
     forget(c);
     c->plan = next.plan;
     c->layout = next.layout;

@@ -5,6 +5,7 @@
  * it by the difference. */
 #include "driftd/internal/ingest/group.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,16 @@
 #include "driftd/internal/base/meter.h"
 #include "driftd/internal/ingest/kafka_conf.h"
 
+enum { PROBE_MS = 1000, PROBE_WAIT_MS = 100 };
+
 struct drift_group {
     struct drift_group_settings set;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     rd_kafka_topic_partition_list_t *fetched;
     bool joined;
+    atomic_bool reachable; /* read by other threads */
+    int64_t probe_ms;      /* when to ask again whether brokers are back */
 };
 
 static bool cooperative(const struct drift_group *g)
@@ -82,8 +87,10 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
+    struct drift_group *g = opaque;
     (void)rk;
-    (void)opaque;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        g->reachable = false;
     drift_log(DRIFT_WARN, "kafka_error", KV_S("error", rd_kafka_err2name((rd_kafka_resp_err_t)code)), KV_S("text", reason));
 }
 
@@ -106,6 +113,7 @@ int drift_group_new(const struct drift_group_settings *s, struct drift_group **r
         return rc;
     struct drift_group *g = drift_xcalloc(1, sizeof *g);
     g->set = *s;
+    g->reachable = true; /* until the client says otherwise */
     rd_kafka_conf_set_opaque(conf, g);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -149,11 +157,27 @@ void drift_group_free(struct drift_group *g, int64_t deadline_ms)
     free(g);
 }
 
+/* librdkafka says when all brokers are gone, but not when one is back. */
+static void probe(struct drift_group *g)
+{
+    const struct rd_kafka_metadata *md;
+    int64_t now = drift_mono_ms(&drift_clock_system);
+    if (now < g->probe_ms)
+        return;
+    g->probe_ms = now + PROBE_MS;
+    if (!rd_kafka_metadata(g->rk, 0, NULL, &md, PROBE_WAIT_MS)) {
+        g->reachable = true;
+        rd_kafka_metadata_destroy(md);
+    }
+}
+
 int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **msgs, size_t max, size_t *ret_n, struct drift_err *err)
 {
     char text[256];
     ssize_t n = rd_kafka_consume_batch_queue(g->queue, wait_ms, msgs, max);
     *ret_n = n > 0 ? (size_t)n : 0;
+    if (!g->reachable)
+        probe(g);
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(g->rk, text, sizeof text);
     if (fatal)
         return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "Kafka client failed for good: %s: %s", rd_kafka_err2name(fatal), text);
@@ -250,4 +274,9 @@ int32_t drift_group_partitions(struct drift_group *g, const char *topic, int tim
 bool drift_group_joined(const struct drift_group *g)
 {
     return g->joined;
+}
+
+bool drift_group_reachable(const struct drift_group *g)
+{
+    return g->reachable;
 }

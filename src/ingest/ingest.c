@@ -840,7 +840,7 @@ int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic)
 void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each, void *ctx)
 {
     pthread_mutex_lock(&ing->lock);
-    *ret = (struct drift_ingest_stats){.redis_up = ing->redis_up, .joined = drift_group_joined(ing->group), .granted = ing->n_owned};
+    *ret = (struct drift_ingest_stats){.redis_up = ing->redis_up, .kafka_up = drift_group_reachable(ing->group), .joined = drift_group_joined(ing->group), .granted = ing->n_owned};
     for (size_t i = 0; i < ing->n_owned; i++) {
         const struct owned *o = ing->owned[i];
         struct drift_ingest_partition_stats s = {.topic = o->topic, .number = o->number, .active = o->state && o->fetching,

@@ -41,5 +41,6 @@ int drift_group_bounds(struct drift_group *g, const char *topic, int32_t partiti
 int64_t drift_group_cached_high(struct drift_group *g, const char *topic, int32_t partition); /* -1: unknown */
 int32_t drift_group_partitions(struct drift_group *g, const char *topic, int timeout_ms); /* 0: unknown */
 bool drift_group_joined(const struct drift_group *g); /* an assignment has come, be it empty */
+bool drift_group_reachable(const struct drift_group *g); /* not all brokers are away.  Any thread */
 
 #endif

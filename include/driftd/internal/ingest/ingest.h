@@ -50,7 +50,7 @@ struct drift_ingest_partition_stats {
 };
 typedef void drift_ingest_partition_fn(void *ctx, const struct drift_ingest_partition_stats *s);
 struct drift_ingest_stats {
-    bool redis_up, joined, all_active;
+    bool redis_up, kafka_up, joined, all_active;
     size_t granted, active;
 };
 /* Any thread. */
