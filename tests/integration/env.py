@@ -418,22 +418,34 @@ class Case(unittest.TestCase):
 
     maxDiff = 2000
 
-    def setUp(self):
-        self.dir = tempfile.mkdtemp(dir=TEMP)
-        self.addCleanup(self.keep, self.dir)
+    def run(self, result=None):
+        self.folders = []
+        before = len(result.failures) + len(result.errors) if result is not None else 0
+        done = super().run(result)
+        result = done if result is None else result
+        self.keep(len(result.failures) + len(result.errors) > before)
+        return done
 
-    def keep(self, folder):
-        outcome = self._outcome
-        errors = getattr(outcome, "errors", None) or []
-        failed = not getattr(outcome, "success", True) or any(e for _, e in errors)
+    def setUp(self):
+        self.folder()
+
+    def folder(self):
+        """A new self.dir."""
+        self.dir = tempfile.mkdtemp(dir=TEMP)
+        self.folders.append(self.dir)
+
+    def keep(self, failed):
+        """Throws the test's files away, or keeps them when it failed."""
+        kept = os.path.join(ROOT, "build", "test-logs", self.id())
         if failed:
-            kept = os.path.join(ROOT, "build", "test-logs", self.id())
             shutil.rmtree(kept, ignore_errors=True)
-            os.makedirs(os.path.dirname(kept), exist_ok=True)
-            shutil.move(folder, kept)
+            os.makedirs(kept)
             print(f"    files of the failed test: {os.path.relpath(kept, ROOT)}", flush=True)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in self.folders:
+            if failed:
+                shutil.move(folder, kept)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def redis(self):
         r = Redis(self.dir)

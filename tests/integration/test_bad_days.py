@@ -124,7 +124,7 @@ class Away(Setting):
         kafka.start()
         env.wait_for(lambda: self.offsets() == half, "the first half is counted", 60)
         kafka.stop()
-        env.wait_for(lambda: not self.ready(), "not ready without a broker", 60)
+        env.wait_for(lambda: not self.ready(), "not ready without a broker")
         kafka.start()
         self.brokers.produce(self.topic, phish.records(self.raw[half:]))
         env.wait_for(lambda: self.offsets() == len(self.raw), "everything is counted", 60)

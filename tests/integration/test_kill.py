@@ -15,8 +15,7 @@ class Kill(env.Case):
         self.assertGreater(len(whole.receiver.accepted()), 3)
 
         replay, brokers = whole.replay, env.brokers()
-        self.dir = env.tempfile.mkdtemp(dir=env.TEMP)
-        self.addCleanup(self.keep, self.dir)
+        self.folder()
         redis, receiver = self.redis(), self.receiver(secret=whole.receiver.secret)
         topic, labels = brokers.topic("nids-events"), brokers.topic("nids-labels", 2)
         config = nids.config(brokers.brokers, redis.port, receiver, topic, labels)
@@ -40,6 +39,7 @@ class Kill(env.Case):
             deaths += process.child.returncode == -9
             producer.join(60)
         self.assertEqual(deaths, 4)
+        self.assertLess(self.consumed(redis, topic), len(records), "the last kill was in the middle, too")
         driftd.until_end()
 
         # the plan, the baseline and the configuration's text differ in addresses only: numbers must not

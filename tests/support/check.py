@@ -105,9 +105,11 @@ class Result(unittest.TestResult):
         print("\n".join("    " + line for line in self._exc_info_to_string(err, test).splitlines()), flush=True)
 
     def addError(self, test, err):
+        super().addError(test, err)
         self.bad(test, err)
 
     def addFailure(self, test, err):
+        super().addFailure(test, err)
         self.bad(test, err)
 
     def addSubTest(self, test, subtest, err):
