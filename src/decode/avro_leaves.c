@@ -38,7 +38,8 @@ static bool descend(struct walk *w, size_t at, const char *name, size_t n)
     return true;
 }
 
-static bool value(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, bool shown, int depth);
+static bool value(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, bool shown,
+                  int depth);
 
 static bool member(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, const char *name,
                    size_t n, bool shown, int depth)
@@ -50,7 +51,8 @@ static bool member(struct walk *w, const struct drift_avro_schema *s, const stru
     return good;
 }
 
-static bool box(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, bool shown, int depth)
+static bool box(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, bool shown,
+                int depth)
 {
     uint64_t n, index = 0;
     for (;;) {
@@ -104,16 +106,17 @@ static bool number(struct walk *w, const struct drift_avro_type *t, bool shown)
 {
     int64_t i = 0;
     double v = 0;
-    bool good = t->kind == DRIFT_AVRO_INT      ? drift_avro_int(&w->c, &i)
-                : t->kind == DRIFT_AVRO_LONG   ? drift_avro_long(&w->c, &i)
-                : t->kind == DRIFT_AVRO_FLOAT  ? drift_avro_f32(&w->c, &v)
-                                               : drift_avro_f64(&w->c, &v);
+    bool good = t->kind == DRIFT_AVRO_INT     ? drift_avro_int(&w->c, &i)
+                : t->kind == DRIFT_AVRO_LONG  ? drift_avro_long(&w->c, &i)
+                : t->kind == DRIFT_AVRO_FLOAT ? drift_avro_f32(&w->c, &v)
+                                              : drift_avro_f64(&w->c, &v);
     if (good && shown)
         give_num(w, t->kind == DRIFT_AVRO_INT || t->kind == DRIFT_AVRO_LONG ? (double)i : v);
     return good;
 }
 
-static bool value(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, bool shown, int depth)
+static bool value(struct walk *w, const struct drift_avro_schema *s, const struct drift_avro_type *t, bool shown,
+                  int depth)
 {
     const uint8_t *p;
     size_t n;
@@ -167,7 +170,8 @@ static bool value(struct walk *w, const struct drift_avro_schema *s, const struc
     return false;
 }
 
-bool drift_avro_leaves(const struct drift_avro_schema *s, const uint8_t *body, size_t len, drift_leaf_fn *leaf, void *ctx)
+bool drift_avro_leaves(const struct drift_avro_schema *s, const uint8_t *body, size_t len, drift_leaf_fn *leaf,
+                       void *ctx)
 {
     struct walk w = {.c = drift_avro_cursor(body, len), .leaf = leaf, .ctx = ctx};
     return value(&w, s, s->root, true, 0) && w.c.p == w.c.end;

@@ -298,8 +298,8 @@ int drift_avro_plan_new(struct drift_avro_schema *schema, struct drift_paths *pa
     free(c.wanted);
     if (c.full) {
         drift_avro_plan_free(p);
-        return drift_fail(err, DRIFT_E_RANGE, DRIFT_SKIP, "cannot use the schema: more than %d steps are needed to read it",
-                          MAX_OPS);
+        return drift_fail(err, DRIFT_E_RANGE, DRIFT_SKIP,
+                          "cannot use the schema: more than %d steps are needed to read it", MAX_OPS);
     }
     *ret = p;
     return 0;

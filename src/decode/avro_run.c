@@ -31,8 +31,8 @@ double drift_avro_decimal(const uint8_t *p, size_t n, uint32_t scale)
 
 static bool run(struct machine *m, uint32_t pc, uint32_t base, int depth);
 
-static uint32_t entry_program(const struct drift_avro_box *b, const struct drift_paths *paths, const struct drift_key *k,
-                              uint32_t *ret_base)
+static uint32_t entry_program(const struct drift_avro_box *b, const struct drift_paths *paths,
+                              const struct drift_key *k, uint32_t *ret_base)
 {
     if (!k)
         return b->skip;
@@ -52,7 +52,8 @@ static uint32_t entry_program(const struct drift_avro_box *b, const struct drift
     return b->wild;
 }
 
-static struct drift_key *entry_key(struct drift_paths *paths, uint32_t node, const char *name, size_t n, uint32_t **hint)
+static struct drift_key *entry_key(struct drift_paths *paths, uint32_t node, const char *name, size_t n,
+                                   uint32_t **hint)
 {
     struct drift_key *k = &paths->keys[**hint];
     if (k->node != node || k->n != n || memcmp(k->name, name, n) != 0) {

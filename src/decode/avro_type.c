@@ -40,10 +40,10 @@ static struct drift_avro_type *new_type(struct reader *r, enum drift_avro_kind k
 
 static bool primitive(const char *name, enum drift_avro_kind *ret)
 {
-    static const char *const names[] = {[DRIFT_AVRO_NULL] = "null",     [DRIFT_AVRO_BOOLEAN] = "boolean",
-                                        [DRIFT_AVRO_INT] = "int",       [DRIFT_AVRO_LONG] = "long",
-                                        [DRIFT_AVRO_FLOAT] = "float",   [DRIFT_AVRO_DOUBLE] = "double",
-                                        [DRIFT_AVRO_BYTES] = "bytes",   [DRIFT_AVRO_STRING] = "string"};
+    static const char *const names[] = {
+        [DRIFT_AVRO_NULL] = "null",   [DRIFT_AVRO_BOOLEAN] = "boolean", [DRIFT_AVRO_INT] = "int",
+        [DRIFT_AVRO_LONG] = "long",   [DRIFT_AVRO_FLOAT] = "float",     [DRIFT_AVRO_DOUBLE] = "double",
+        [DRIFT_AVRO_BYTES] = "bytes", [DRIFT_AVRO_STRING] = "string"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name)) {
             *ret = (enum drift_avro_kind)i;

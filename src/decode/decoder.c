@@ -44,7 +44,8 @@ struct drift_decoder {
 
 /* Schemas */
 
-static int compile(struct drift_decoder *d, const char *text, size_t len, struct drift_avro_plan **ret, struct drift_err *err)
+static int compile(struct drift_decoder *d, const char *text, size_t len, struct drift_avro_plan **ret,
+                   struct drift_err *err)
 {
     struct drift_avro_schema *schema;
     int rc = drift_avro_schema_parse(text, len, &schema, err);
@@ -124,8 +125,8 @@ static int find_schema(struct drift_decoder *d, uint32_t id, struct known_schema
     enum drift_registry_answer answer = drift_registry_get(d->registry, id, &text, &why);
     if (answer == DRIFT_REGISTRY_PENDING) {
         *ret_reason = DRIFT_REASON_NONE;
-        return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "waiting for schema %" PRIu32 "%s%s", id, why.text[0] ? ": " : "",
-                          why.text);
+        return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "waiting for schema %" PRIu32 "%s%s", id,
+                          why.text[0] ? ": " : "", why.text);
     }
     if (answer == DRIFT_REGISTRY_UNKNOWN) {
         *ret_reason = DRIFT_REASON_UNKNOWN_SCHEMA;

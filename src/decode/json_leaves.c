@@ -76,8 +76,8 @@ int drift_json_leaves(const uint8_t *text, size_t len, drift_leaf_fn *leaf, void
     json_t *j = json_loadb((const char *)text, len, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &where);
     if (!json_is_object(j)) {
         json_decref(j);
-        return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "record is not a JSON object (line %d, column %d)", where.line,
-                          where.column);
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "record is not a JSON object (line %d, column %d)",
+                          where.line, where.column);
     }
     struct walk w = {.leaf = leaf, .ctx = ctx};
     value(&w, j, 0);

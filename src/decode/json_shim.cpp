@@ -1,8 +1,8 @@
 /* src/decode/json_shim.cpp    simdjson On-Demand behind json_shim.h; the project's only C++.
  *
  * simdjson finds the structure and unescapes strings; common numbers are converted by json_num.h (10 ns instead of
- * 24), the others by the standard library.  The record is copied once into a padded buffer, since its owner is librdkafka.
- * The padding is zero: an unbalanced record reads its first byte, which is no token, and stops. */
+ * 24), the others by the standard library.  The record is copied once into a padded buffer, since its owner is
+ * librdkafka. The padding is zero: an unbalanced record reads its first byte, which is no token, and stops. */
 #include "driftd/internal/decode/json_shim.h"
 
 #include <charconv>

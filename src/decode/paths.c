@@ -23,7 +23,11 @@ bool drift_utf8_valid(const char *s, size_t n)
             continue;
         }
         unsigned char c = *p;
-        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 9;
+        size_t more = c < 0x80                ? 0
+                      : c >= 0xc2 && c < 0xe0 ? 1
+                      : c >= 0xe0 && c < 0xf0 ? 2
+                      : c >= 0xf0 && c < 0xf5 ? 3
+                                              : 9;
         if (more > (size_t)(end - p) - 1)
             return false;
         for (size_t i = 1; i <= more; i++)
@@ -70,8 +74,11 @@ static struct drift_key *add_key(struct drift_paths *p, uint32_t node, const cha
     if (p->n_keys >= p->max_keys)
         drift_bug("more keys than room");
     struct drift_key *k = &p->keys[p->n_keys];
-    *k = (struct drift_key){.name = drift_xstrndup(name, n), .n = (uint32_t)n, .node = node,
-                            .target = DRIFT_NOWHERE, .child = DRIFT_NOWHERE};
+    *k = (struct drift_key){.name = drift_xstrndup(name, n),
+                            .n = (uint32_t)n,
+                            .node = node,
+                            .target = DRIFT_NOWHERE,
+                            .child = DRIFT_NOWHERE};
     set_head(k);
     *at = p->n_keys++;
     return k;
@@ -196,8 +203,8 @@ static int walk_in(struct drift_paths *p, const char *path, const char *what, st
         size_t n = (size_t)(dot - s);
         if (!n || n > DRIFT_NAME_MAX || parts == DRIFT_PATH_PARTS)
             return drift_fail(err, DRIFT_E_CONFIG, DRIFT_STOP,
-                              "path '%s' of %s: give 1 to %d names joined by dots, each of at most %d bytes", path, what,
-                              DRIFT_PATH_PARTS, DRIFT_NAME_MAX);
+                              "path '%s' of %s: give 1 to %d names joined by dots, each of at most %d bytes", path,
+                              what, DRIFT_PATH_PARTS, DRIFT_NAME_MAX);
         if (k && k->child == DRIFT_NOWHERE)
             k->child = p->n_nodes++;
         node = k ? k->child : 0;
@@ -235,7 +242,8 @@ static int put_roles(struct drift_paths *p, const struct drift_stream *s, struct
         [DRIFT_PLACE_VERSION + DRIFT_VERSION_MODEL] = {s->version[DRIFT_VERSION_MODEL], "role versions.model"},
         [DRIFT_PLACE_VERSION + DRIFT_VERSION_FEATURES] = {s->version[DRIFT_VERSION_FEATURES], "role versions.features"},
         [DRIFT_PLACE_VERSION + DRIFT_VERSION_PROMPT] = {s->version[DRIFT_VERSION_PROMPT], "role versions.prompt"},
-        [DRIFT_PLACE_VERSION + DRIFT_VERSION_THRESHOLD] = {s->version[DRIFT_VERSION_THRESHOLD], "role versions.threshold"},
+        [DRIFT_PLACE_VERSION +
+            DRIFT_VERSION_THRESHOLD] = {s->version[DRIFT_VERSION_THRESHOLD], "role versions.threshold"},
         [DRIFT_PLACE_SCORE] = {s->score, "role score"},
         [DRIFT_PLACE_DECISION] = {s->decision, "role decision"},
         [DRIFT_PLACE_LABEL] = {s->label, "role label"},

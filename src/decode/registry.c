@@ -181,8 +181,8 @@ static int fetch(struct drift_registry *r, uint32_t id, enum state *ret_state, c
     else if (reply.status == 401 || reply.status == 403)
         rc = drift_fail(err, DRIFT_E_DENIED, DRIFT_RETRY, "registry refuses access (HTTP %ld)", reply.status);
     else if (reply.status >= 300 && reply.status < 400)
-        rc = drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "registry redirects (HTTP %ld), which is not followed: give the final URL",
-                        reply.status);
+        rc = drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY,
+                        "registry redirects (HTTP %ld), which is not followed: give the final URL", reply.status);
     else
         rc = drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "registry answers HTTP %ld", reply.status);
 out:

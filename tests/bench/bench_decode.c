@@ -93,14 +93,16 @@ static size_t as_avro(const struct values *v, uint8_t *to)
 static size_t as_json(const struct values *v, char *to)
 {
     char *p = to;
-    p += sprintf(p, "{\"event_id\":\"%s\",\"event_time\":%lld,\"model\":\"phish-login\",\"model_version\":\"2026.01.3\",", v->id,
-                 (long long)v->time_ms);
+    p += sprintf(p,
+                 "{\"event_id\":\"%s\",\"event_time\":%lld,\"model\":\"phish-login\",\"model_version\":\"2026.01.3\",",
+                 v->id, (long long)v->time_ms);
     p += sprintf(p, "\"features\":{");
     for (int k = 0; k < FEATURES; k++)
         p += isnan(v->f[k]) ? sprintf(p, "%s\"f%02d\":null", k ? "," : "", k)
                             : sprintf(p, "%s\"f%02d\":%.14g", k ? "," : "", k, v->f[k]);
-    p += sprintf(p, "},\"country\":\"DE\",\"device\":\"android\",\"channel\":\"email\",\"score\":%.14g,\"decision\":\"%s\"}",
-                 v->score, v->score > .5 ? "block" : "allow");
+    p += sprintf(
+        p, "},\"country\":\"DE\",\"device\":\"android\",\"channel\":\"email\",\"score\":%.14g,\"decision\":\"%s\"}",
+        v->score, v->score > .5 ? "block" : "allow");
     return (size_t)(p - to);
 }
 
@@ -112,7 +114,8 @@ static void write_schema(FILE *f)
           "{\"name\":\"features\",\"type\":{\"type\":\"record\",\"name\":\"Features\",\"fields\":[",
           f);
     for (int k = 0; k < FEATURES; k++)
-        fprintf(f, "%s{\"name\":\"f%02d\",\"type\":%s}", k ? "," : "", k, k % 5 == 4 ? "[\"null\",\"double\"]" : "\"double\"");
+        fprintf(f, "%s{\"name\":\"f%02d\",\"type\":%s}", k ? "," : "", k,
+                k % 5 == 4 ? "[\"null\",\"double\"]" : "\"double\"");
     fputs("]}},{\"name\":\"country\",\"type\":\"string\"},{\"name\":\"device\",\"type\":\"string\"},"
           "{\"name\":\"channel\",\"type\":\"string\"},{\"name\":\"score\",\"type\":\"double\"},"
           "{\"name\":\"decision\",\"type\":\"string\"}]}",
@@ -178,10 +181,16 @@ int main(void)
     }
     write_schema(f);
     fclose(f);
-    struct drift_stream stream = {.name = (char *)"bench", .id = (char *)"event_id", .time = (char *)"event_time",
-                                  .model = (char *)"model", .features = (char *)"features", .score = (char *)"score",
-                                  .decision = (char *)"decision", .time_unit = DRIFT_TIME_MS,
-                                  .max_record_bytes = 1 << 20, .max_fields = 4096};
+    struct drift_stream stream = {.name = (char *)"bench",
+                                  .id = (char *)"event_id",
+                                  .time = (char *)"event_time",
+                                  .model = (char *)"model",
+                                  .features = (char *)"features",
+                                  .score = (char *)"score",
+                                  .decision = (char *)"decision",
+                                  .time_unit = DRIFT_TIME_MS,
+                                  .max_record_bytes = 1 << 20,
+                                  .max_fields = 4096};
     stream.version[DRIFT_VERSION_MODEL] = (char *)"model_version";
     stream.format = DRIFT_FORMAT_JSON;
     time_decoder("decode_json50_ns", &stream, &json);

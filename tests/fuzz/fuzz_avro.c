@@ -11,16 +11,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char everything[] =
     "{\"type\":\"record\",\"name\":\"R\",\"fields\":["
-    "{\"name\":\"id\",\"type\":\"string\"},{\"name\":\"t\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}},"
+    "{\"name\":\"id\",\"type\":\"string\"},{\"name\":\"t\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-"
+    "micros\"}},"
     "{\"name\":\"f\",\"type\":{\"type\":\"record\",\"name\":\"F\",\"fields\":[{\"name\":\"a\",\"type\":\"double\"},"
-    "{\"name\":\"b\",\"type\":\"double\"},{\"name\":\"c\",\"type\":[\"null\",\"double\"]},{\"name\":\"d\",\"type\":\"int\"},"
-    "{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}},{\"name\":\"g\",\"type\":\"float\"},"
+    "{\"name\":\"b\",\"type\":\"double\"},{\"name\":\"c\",\"type\":[\"null\",\"double\"]},{\"name\":\"d\",\"type\":"
+    "\"int\"},"
+    "{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}},{\"name\":\"g\",\"type\":"
+    "\"float\"},"
     "{\"name\":\"h\",\"type\":[\"boolean\",\"string\",\"null\",\"bytes\"]},"
     "{\"name\":\"k\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}}]}},"
     "{\"name\":\"v\",\"type\":{\"type\":\"array\",\"items\":\"float\"}},"
     "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":[\"null\",\"string\",\"F\"]}},"
     "{\"name\":\"skip\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"map\",\"values\":\"F\"}}},"
-    "{\"name\":\"nulls\",\"type\":{\"type\":\"array\",\"items\":\"null\"}},{\"name\":\"next\",\"type\":[\"null\",\"R\"]}]}";
+    "{\"name\":\"nulls\",\"type\":{\"type\":\"array\",\"items\":\"null\"}},{\"name\":\"next\",\"type\":[\"null\",\"R\"]"
+    "}]}";
 
 static void no_leaf(void *ctx, const char *path, enum drift_value_kind kind, double num, struct drift_str str)
 {
@@ -30,8 +34,14 @@ static void no_leaf(void *ctx, const char *path, enum drift_value_kind kind, dou
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char *fields[] = {(char *)"v.1", (char *)"next.next.f.a", (char *)"m.x.h"};
-    struct drift_stream s = {.name = (char *)"fuzz", .id = (char *)"id", .time = (char *)"t", .features = (char *)"f",
-                             .score = (char *)"m.score", .max_fields = 64, .n_feature_fields = 3, .feature_fields = fields};
+    struct drift_stream s = {.name = (char *)"fuzz",
+                             .id = (char *)"id",
+                             .time = (char *)"t",
+                             .features = (char *)"f",
+                             .score = (char *)"m.score",
+                             .max_fields = 64,
+                             .n_feature_fields = 3,
+                             .feature_fields = fields};
     const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
     const char *text = nul && nul > data && *data == '{' ? (const char *)data : everything;
     size_t len = text == everything ? sizeof everything - 1 : (size_t)(nul - data);

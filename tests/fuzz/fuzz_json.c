@@ -12,10 +12,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct drift_decoder *make(void)
 {
     static char *fields[] = {(char *)"v.1", (char *)"a.b.c"};
-    struct drift_stream s = {.name = (char *)"fuzz", .format = DRIFT_FORMAT_JSON, .id = (char *)"id", .time = (char *)"t",
-                             .model = (char *)"m.name", .features = (char *)"f", .score = (char *)"score",
-                             .decision = (char *)"f.d", .time_unit = DRIFT_TIME_MS, .max_record_bytes = 1 << 20,
-                             .max_fields = 64, .n_feature_fields = 2, .feature_fields = fields};
+    struct drift_stream s = {.name = (char *)"fuzz",
+                             .format = DRIFT_FORMAT_JSON,
+                             .id = (char *)"id",
+                             .time = (char *)"t",
+                             .model = (char *)"m.name",
+                             .features = (char *)"f",
+                             .score = (char *)"score",
+                             .decision = (char *)"f.d",
+                             .time_unit = DRIFT_TIME_MS,
+                             .max_record_bytes = 1 << 20,
+                             .max_fields = 64,
+                             .n_feature_fields = 2,
+                             .feature_fields = fields};
     struct drift_decoder *d;
     struct drift_err err;
     if (drift_decoder_new(&s, NULL, &d, &err))
@@ -35,7 +44,8 @@ static bool same_text(struct drift_str a, struct drift_str b)
 static void compare(const struct drift_event *a, const struct drift_event *b)
 {
     must(a->time_ms == b->time_ms && same_text(a->id, b->id) && same_text(a->model, b->model));
-    must(a->score.kind == b->score.kind && same_text(a->score.str, b->score.str) && a->decision.kind == b->decision.kind);
+    must(a->score.kind == b->score.kind && same_text(a->score.str, b->score.str) &&
+         a->decision.kind == b->decision.kind);
     for (uint32_t i = 0; i < b->fields->n; i++) {
         uint32_t k = 0;
         while (k < a->fields->n && strcmp(a->fields->names[k], b->fields->names[i]) != 0)

@@ -56,16 +56,28 @@ static struct drift_decoder *avro_decoder(struct drift_stream *s)
 
 START_TEST(kinds)
 {
-    struct drift_stream s = avro_stream(
-        FIELDS(FIELD("n", "\"null\"") "," FIELD("b", "\"boolean\"") "," FIELD("i", "\"int\"") "," FIELD("l", "\"long\"") ","
-               FIELD("fl", "\"float\"") "," FIELD("d", "\"double\"") "," FIELD("s", "\"string\"") "," FIELD("by", "\"bytes\"") ","
-               FIELD("fx", "{\"type\":\"fixed\",\"name\":\"F\",\"size\":3}") ","
-               FIELD("e", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}") ","
-               FIELD("o", "[\"null\",\"double\"]") "," FIELD("o2", "[\"string\",\"null\"]") ","
-               FIELD("u", "[\"int\",\"string\",\"boolean\",\"null\",\"double\"]") ","
-               FIELD("dec", "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":10,\"scale\":2}") ","
-               FIELD("arr", "{\"type\":\"array\",\"items\":\"int\"}") "," FIELD("inf", "\"double\"") ","
-               FIELD("e2", "\"E\"") "," FIELD("nd", "[\"null\",\"double\"]")));
+    struct drift_stream s = avro_stream(FIELDS(
+        FIELD("n", "\"null\"") "," FIELD("b", "\"boolean\"") "," FIELD("i", "\"int\"") "," FIELD("l", "\"long\"") "," FIELD("fl", "\"float\"") "," FIELD(
+            "d", "\"double\"") "," FIELD("s", "\"string\"") "," FIELD("by",
+                                                                      "\"bytes\"") "," FIELD("fx",
+                                                                                             "{\"type\":\"fixed\","
+                                                                                             "\"name\":\"F\",\"size\":"
+                                                                                             "3}") "," FIELD("e",
+                                                                                                             "{\"type\""
+                                                                                                             ":\"enum\""
+                                                                                                             ",\"name\""
+                                                                                                             ":\"E\","
+                                                                                                             "\"symbols"
+                                                                                                             "\":["
+                                                                                                             "\"A\","
+                                                                                                             "\"B\"]}") "," FIELD("o",
+                                                                                                                                  "[\"null\",\"double\"]") "," FIELD("o2",
+                                                                                                                                                                     "[\"string\",\"null\"]") "," FIELD("u",
+                                                                                                                                                                                                        "[\"int\",\"string\",\"boolean\",\"null\",\"double\"]") "," FIELD("dec", "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":10,\"scale\":2}") "," FIELD("arr",
+                                                                                                                                                                                                                                                                                                                                                                            "{\"type\":\"array\",\"items\":\"int\"}") "," FIELD("inf",
+                                                                                                                                                                                                                                                                                                                                                                                                                                "\"double\"") "," FIELD("e2",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                        "\"E\"") "," FIELD("nd",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "[\"null\",\"double\"]")));
     s.features = (char *)"";
     struct drift_decoder *d = avro_decoder(&s);
     struct bytes o = {.n = 0};
@@ -94,12 +106,12 @@ START_TEST(kinds)
         enum drift_value_kind kind;
         double num;
         const char *str;
-    } want[] = {{"n", DRIFT_V_NULL, 0, ""},       {"b", DRIFT_V_BOOL, 1, ""},   {"i", DRIFT_V_NUM, -5, ""},
-                {"l", DRIFT_V_NUM, 0x1p63, ""},   {"fl", DRIFT_V_NUM, 1.5, ""}, {"d", DRIFT_V_NUM, 2.25, ""},
+    } want[] = {{"n", DRIFT_V_NULL, 0, ""},           {"b", DRIFT_V_BOOL, 1, ""},   {"i", DRIFT_V_NUM, -5, ""},
+                {"l", DRIFT_V_NUM, 0x1p63, ""},       {"fl", DRIFT_V_NUM, 1.5, ""}, {"d", DRIFT_V_NUM, 2.25, ""},
                 {"s", DRIFT_V_STR, 0, "gr\xc3\xbcn"}, {"by", DRIFT_V_OTHER, 0, ""}, {"fx", DRIFT_V_OTHER, 0, ""},
-                {"e", DRIFT_V_STR, 0, "B"},       {"o", DRIFT_V_NUM, 7, ""},    {"o2", DRIFT_V_NULL, 0, ""},
-                {"u", DRIFT_V_BOOL, 0, ""},       {"dec", DRIFT_V_NUM, -2, ""}, {"arr", DRIFT_V_OTHER, 0, ""},
-                {"inf", DRIFT_V_NONFINITE, 0, ""}, {"e2", DRIFT_V_STR, 0, "A"}, {"nd", DRIFT_V_NULL, 0, ""}};
+                {"e", DRIFT_V_STR, 0, "B"},           {"o", DRIFT_V_NUM, 7, ""},    {"o2", DRIFT_V_NULL, 0, ""},
+                {"u", DRIFT_V_BOOL, 0, ""},           {"dec", DRIFT_V_NUM, -2, ""}, {"arr", DRIFT_V_OTHER, 0, ""},
+                {"inf", DRIFT_V_NONFINITE, 0, ""},    {"e2", DRIFT_V_STR, 0, "A"},  {"nd", DRIFT_V_NULL, 0, ""}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         int slot = slot_of(x.e, want[i].name);
         ck_assert_int_ge(slot, 0);
@@ -125,9 +137,9 @@ END_TEST
 
 START_TEST(maps_and_arrays_of_features)
 {
-    struct drift_stream s = avro_stream(FIELDS(FIELD("meta", "{\"type\":\"map\",\"values\":\"string\"}") ","
-                                               FIELD("f", "{\"type\":\"map\",\"values\":[\"null\",\"double\",\"string\"]}") ","
-                                               FIELD("v", "{\"type\":\"array\",\"items\":\"float\"}")));
+    struct drift_stream s = avro_stream(FIELDS(FIELD("meta", "{\"type\":\"map\",\"values\":\"string\"}") "," FIELD(
+        "f", "{\"type\":\"map\",\"values\":[\"null\",\"double\",\"string\"]}") "," FIELD("v", "{\"type\":\"array\","
+                                                                                              "\"items\":\"float\"}")));
     static char *list[] = {(char *)"v.1", (char *)"v.2"};
     s.id = (char *)"meta.id";
     s.feature_fields = list;
@@ -164,8 +176,10 @@ START_TEST(logical_time)
         int64_t value, ms; /* ms -1: BAD_TIME */
     } cases[] = {
         {DRIFT_TIME_RFC3339, "{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}", 1767225600001, 1767225600001},
-        {DRIFT_TIME_RFC3339, "{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}", 1767225600001000, 1767225600001},
-        {DRIFT_TIME_RFC3339, "{\"type\":\"long\",\"logicalType\":\"local-timestamp-micros\"}", 1767225600001000, 1767225600001},
+        {DRIFT_TIME_RFC3339, "{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}", 1767225600001000,
+         1767225600001},
+        {DRIFT_TIME_RFC3339, "{\"type\":\"long\",\"logicalType\":\"local-timestamp-micros\"}", 1767225600001000,
+         1767225600001},
         {DRIFT_TIME_RFC3339, "\"long\"", 1767225600001, -1},
         {DRIFT_TIME_MS, "{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}", 1767225600001, 1767225600001},
         {DRIFT_TIME_US, "{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}", 1767225600001, 1767225600},
@@ -194,11 +208,23 @@ START_TEST(logical_time)
 END_TEST
 
 static const char *const bad_schemas[] = {
-    "", "{", "\"string\"", "{\"type\":\"map\",\"values\":\"int\"}", "[\"null\",\"int\"]", "{\"type\":\"record\",\"name\":\"R\"}",
-    "{\"type\":\"record\",\"fields\":[]}", FIELDS(FIELD("a", "\"nothing\"")), FIELDS("{\"name\":\"a\"}"), FIELDS("{\"type\":\"int\"}"),
-    FIELDS(FIELD("a", "[]")), FIELDS(FIELD("a", "[[\"int\"]]")), FIELDS(FIELD("a", "{\"type\":\"array\"}")),
-    FIELDS(FIELD("a", "{\"type\":\"fixed\",\"name\":\"F\"}")), FIELDS(FIELD("a", "{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}")),
-    FIELDS(FIELD("a", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[1]}")), FIELDS(FIELD("a", "7")),
+    "",
+    "{",
+    "\"string\"",
+    "{\"type\":\"map\",\"values\":\"int\"}",
+    "[\"null\",\"int\"]",
+    "{\"type\":\"record\",\"name\":\"R\"}",
+    "{\"type\":\"record\",\"fields\":[]}",
+    FIELDS(FIELD("a", "\"nothing\"")),
+    FIELDS("{\"name\":\"a\"}"),
+    FIELDS("{\"type\":\"int\"}"),
+    FIELDS(FIELD("a", "[]")),
+    FIELDS(FIELD("a", "[[\"int\"]]")),
+    FIELDS(FIELD("a", "{\"type\":\"array\"}")),
+    FIELDS(FIELD("a", "{\"type\":\"fixed\",\"name\":\"F\"}")),
+    FIELDS(FIELD("a", "{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}")),
+    FIELDS(FIELD("a", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[1]}")),
+    FIELDS(FIELD("a", "7")),
     FIELDS(FIELD("a", "{\"type\":\"fixed\",\"name\":\"R\",\"size\":1}")),
 };
 
@@ -238,12 +264,12 @@ END_TEST
 
 START_TEST(names_are_resolved)
 {
-    static const char schema[] =
-        "{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"a\",\"fields\":["
-        "{\"name\":\"x\",\"type\":{\"type\":\"record\",\"name\":\"c.S\",\"fields\":["
-        "{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"P\"]}}]}},"
-        "{\"name\":\"y\",\"type\":\"c.E\"},{\"name\":\"z\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"Q\",\"T\"]}},"
-        "{\"name\":\"w\",\"type\":[\"null\",\"E\"]},{\"name\":\"v\",\"type\":\"c.S\"}]}";
+    static const char schema[] = "{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"a\",\"fields\":["
+                                 "{\"name\":\"x\",\"type\":{\"type\":\"record\",\"name\":\"c.S\",\"fields\":["
+                                 "{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"P\"]}}]}},"
+                                 "{\"name\":\"y\",\"type\":\"c.E\"},{\"name\":\"z\",\"type\":{\"type\":\"enum\","
+                                 "\"name\":\"E\",\"symbols\":[\"Q\",\"T\"]}},"
+                                 "{\"name\":\"w\",\"type\":[\"null\",\"E\"]},{\"name\":\"v\",\"type\":\"c.S\"}]}";
     struct drift_stream s = avro_stream(schema);
     s.features = (char *)"";
     s.id = (char *)"v.e";
@@ -264,12 +290,19 @@ END_TEST
 /* Hostile bytes: each is refused, quickly. */
 START_TEST(hostile_bytes)
 {
-    struct drift_stream s = avro_stream(
-        FIELDS(FIELD("a", "{\"type\":\"array\",\"items\":\"null\"}") "," FIELD("f", "{\"type\":\"array\",\"items\":\"null\"}") ","
-               FIELD("s", "\"string\"") "," FIELD("u", "[\"null\",\"int\",\"string\"]") "," FIELD("b", "\"boolean\"") ","
-               FIELD("i", "\"int\"") "," FIELD("d", "{\"type\":\"array\",\"items\":\"double\"}") ","
-               FIELD("e", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\"]}") ","
-               FIELD("m", "{\"type\":\"map\",\"values\":\"null\"}")));
+    struct drift_stream s =
+        avro_stream(FIELDS(
+            FIELD("a", "{\"type\":\"array\",\"items\":\"null\"}") "," FIELD("f", "{\"type\":\"array\",\"items\":"
+                                                                                 "\"null\"}") "," FIELD("s", "\"string"
+                                                                                                             "\"") "," FIELD("u", "[\"null\",\"int\",\"string\"]") "," FIELD(
+                "b", "\"boolean\"") "," FIELD("i", "\"int\"") "," FIELD("d", "{\"type\":\"array\",\"items\":"
+                                                                             "\"double\"}") "," FIELD("e",
+                                                                                                      "{\"type\":"
+                                                                                                      "\"enum\","
+                                                                                                      "\"name\":\"E\","
+                                                                                                      "\"symbols\":["
+                                                                                                      "\"A\"]}") "," FIELD("m",
+                                                                                                                           "{\"type\":\"map\",\"values\":\"null\"}")));
     static char *list[] = {(char *)"b", (char *)"e", (char *)"i", (char *)"u"};
     s.id = (char *)"s";
     s.feature_fields = list;
@@ -314,7 +347,8 @@ START_TEST(hostile_bytes)
         if (cases[i].entries)
             put_text(&o, "k");
         struct outcome x = decode_bytes(d, o.b, o.n);
-        ck_assert_msg(cases[i].good ? x.rc == 0 : x.reason == DRIFT_REASON_MALFORMED, "case %zu: %s", i, x.rc ? x.err.text : "ok");
+        ck_assert_msg(cases[i].good ? x.rc == 0 : x.reason == DRIFT_REASON_MALFORMED, "case %zu: %s", i,
+                      x.rc ? x.err.text : "ok");
         outcome_free(&x);
     }
     static const uint8_t endless[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0};
@@ -355,7 +389,8 @@ START_TEST(recursion)
     drift_buf_init(&b, 1 << 20);
     drift_buf_adds(&b, "{\"type\":\"record\",\"name\":\"R\",\"fields\":[");
     for (int level = 0; level <= 40; level++) {
-        drift_buf_addf(&b, "%s{\"name\":\"l%d\",\"type\":{\"type\":\"record\",\"name\":\"L%d\",\"fields\":[", level ? "," : "", level, level);
+        drift_buf_addf(&b, "%s{\"name\":\"l%d\",\"type\":{\"type\":\"record\",\"name\":\"L%d\",\"fields\":[",
+                       level ? "," : "", level, level);
         for (int i = 0; level && i < 8; i++)
             drift_buf_addf(&b, "%s{\"name\":\"f%d\",\"type\":\"L%d\"}", i ? "," : "", i, level - 1);
         drift_buf_adds(&b, "]}}");
@@ -393,7 +428,10 @@ static void make_fields(struct maker *m, int depth)
         if (below(m, 12) == 0) { /* the oracle knows a decimal by its name */
             uint64_t scale = below(m, 6);
             drift_buf_addf(&m->schema, "dec%" PRIu64 "_%" PRIu64, scale, i);
-            drift_buf_addf(&m->schema, "\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":18,\"scale\":%" PRIu64 "}}", scale);
+            drift_buf_addf(
+                &m->schema,
+                "\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":18,\"scale\":%" PRIu64 "}}",
+                scale);
             continue;
         }
         drift_buf_addf(&m->schema, "f%" PRIu64 "\",\"type\":", i);
@@ -404,7 +442,8 @@ static void make_fields(struct maker *m, int depth)
 
 static void make_union(struct maker *m, int depth)
 {
-    static const char *const simple[] = {"\"null\"", "\"boolean\"", "\"int\"", "\"long\"", "\"float\"", "\"double\"", "\"string\"", "\"bytes\""};
+    static const char *const simple[] = {"\"null\"",  "\"boolean\"", "\"int\"",    "\"long\"",
+                                         "\"float\"", "\"double\"",  "\"string\"", "\"bytes\""};
     if (below(m, 2)) { /* optional */
         bool first = below(m, 2);
         drift_buf_adds(&m->schema, first ? "[\"null\"," : "[");
@@ -426,14 +465,17 @@ static void make_union(struct maker *m, int depth)
 
 static void make_type(struct maker *m, int depth, bool in_union)
 {
-    static const char *const simple[] = {"boolean", "int", "long", "float", "double", "string", "bytes", "double", "double"};
+    static const char *const simple[] = {"boolean", "int",   "long",   "float", "double",
+                                         "string",  "bytes", "double", "double"};
     uint64_t kind = below(m, depth > 4 ? 11 : 18);
     if (kind < 9) {
         drift_buf_addf(&m->schema, "\"%s\"", simple[kind]);
     } else if (kind == 9) {
-        drift_buf_addf(&m->schema, "{\"type\":\"enum\",\"name\":\"N%d\",\"symbols\":[\"A\",\"BB\",\"CCC\"]}", m->n_names++);
+        drift_buf_addf(&m->schema, "{\"type\":\"enum\",\"name\":\"N%d\",\"symbols\":[\"A\",\"BB\",\"CCC\"]}",
+                       m->n_names++);
     } else if (kind == 10) {
-        drift_buf_addf(&m->schema, "{\"type\":\"fixed\",\"name\":\"N%d\",\"size\":%d}", m->n_names++, (int)below(m, 20) + 1);
+        drift_buf_addf(&m->schema, "{\"type\":\"fixed\",\"name\":\"N%d\",\"size\":%d}", m->n_names++,
+                       (int)below(m, 20) + 1);
     } else if (kind < 13) {
         drift_buf_addf(&m->schema, "{\"type\":\"record\",\"name\":\"N%d\",\"fields\":[", m->n_names++);
         make_fields(m, depth);
@@ -455,8 +497,10 @@ static void make_type(struct maker *m, int depth, bool in_union)
 
 static int64_t some_long(struct maker *m)
 {
-    static const int64_t special[] = {0, -1, 1, 63, 64, -64, -65, 8191, 8192, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
-    return below(m, 3) ? (int64_t)(drift_rng_u64(&m->rng) >> below(m, 64)) : special[below(m, sizeof special / sizeof *special)];
+    static const int64_t special[] = {0,    -1,   1,         63,        64,        -64,      -65,
+                                      8191, 8192, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+    return below(m, 3) ? (int64_t)(drift_rng_u64(&m->rng) >> below(m, 64))
+                       : special[below(m, sizeof special / sizeof *special)];
 }
 static double some_double(struct maker *m)
 {
@@ -465,7 +509,8 @@ static double some_double(struct maker *m)
 }
 static size_t some_text(struct maker *m, char *buf)
 {
-    static const char *const parts[] = {"a", "Z9", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", " ", "\"", "longer than eight"};
+    static const char *const parts[] = {"a", "Z9", "\xc3\xa9",         "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                        " ", "\"", "longer than eight"};
     buf[0] = 0;
     for (uint64_t n = below(m, 6); n; n--)
         strcat(buf, parts[below(m, 8)]);
@@ -768,9 +813,7 @@ static int compare_plan(struct maker *m, const char *schema, avro_value_t *value
     const struct {
         const char *path;
         struct drift_value v;
-    } roles[] = {{score, x.e->score},
-                 {label, x.e->label},
-                 {listed, {x.e->kind[0], x.e->num[0], x.e->str[0]}}};
+    } roles[] = {{score, x.e->score}, {label, x.e->label}, {listed, {x.e->kind[0], x.e->num[0], x.e->str[0]}}};
     for (int i = 0; i < 3; i++, compared++) {
         show_at(&want, value, roles[i].path);
         show(&got, roles[i].v.kind, roles[i].v.num, roles[i].v.str);
@@ -802,9 +845,11 @@ static int compare_plan(struct maker *m, const char *schema, avro_value_t *value
         bool used = leads_into(score, path) || leads_into(label, path) || leads_into(listed, path);
         bool named_so = !strcmp(name, listed);
         if (!named_so)
-            ck_assert_msg((slot_of(x.e, name) < 0) == used, "%s\nfeature %s, used %d (%s %s %s)", schema, path, used, score, label, listed);
+            ck_assert_msg((slot_of(x.e, name) < 0) == used, "%s\nfeature %s, used %d (%s %s %s)", schema, path, used,
+                          score, label, listed);
     }
-    ck_assert_msg(want.len == got.len && memcmp(want.data, got.data, want.len) == 0, "%s\nwant\n%sgot\n%s", schema, want.data, got.data);
+    ck_assert_msg(want.len == got.len && memcmp(want.data, got.data, want.len) == 0, "%s\nwant\n%sgot\n%s", schema,
+                  want.data, got.data);
     drift_buf_release(&want);
     drift_buf_release(&got);
     outcome_free(&x);
@@ -812,7 +857,8 @@ static int compare_plan(struct maker *m, const char *schema, avro_value_t *value
     return compared;
 }
 
-static void compare_leaves(const struct drift_avro_schema *ours, const char *schema, avro_value_t *value, const uint8_t *body, size_t len)
+static void compare_leaves(const struct drift_avro_schema *ours, const char *schema, avro_value_t *value,
+                           const uint8_t *body, size_t len)
 {
     struct drift_buf want, got;
     drift_buf_init(&want, 1 << 22);
@@ -821,7 +867,8 @@ static void compare_leaves(const struct drift_avro_schema *ours, const char *sch
     drift_buf_adds(&got, "leaves\n");
     oracle_leaves(&want, value, "", "");
     ck_assert(drift_avro_leaves(ours, body, len, on_leaf, &got));
-    ck_assert_msg(want.len == got.len && memcmp(want.data, got.data, want.len) == 0, "%s\nwant\n%sgot\n%s", schema, want.data, got.data);
+    ck_assert_msg(want.len == got.len && memcmp(want.data, got.data, want.len) == 0, "%s\nwant\n%sgot\n%s", schema,
+                  want.data, got.data);
     drift_buf_release(&want);
     drift_buf_release(&got);
 }

@@ -69,14 +69,51 @@ START_TEST(json_values)
 END_TEST
 
 static const char *const malformed[] = {
-    "[1]", "1", "\"x\"", "null", "  ", "{", "}", "{}}", "{} {}", "{}x", "{\"t\":1", "{\"t\":1,}", "{\"t\"}", "{\"t\":}",
-    "{\"t\":1 \"f\":{}}", "{t:1}", "{'t':1}", "{\"t\":01}", "{\"t\":+1}", "{\"t\":.5}", "{\"t\":1.}", "{\"t\":0x10}",
-    "{\"t\":1e}", "{\"t\":-}", "{\"t\":1,\"f\":{\"x\":tru}}", "{\"t\":1,\"f\":{\"x\":nul}}", "{\"t\":1,\"f\":{\"x\":01}}",
-    "{\"t\":1,\"f\":{\"x\":1.}}", "{\"t\":1,\"f\":{\"x\":--1}}", "{\"t\":1,\"f\":{\"x\":12a}}", "{\"t\":1,\"f\":{\"x\":truee}}",
-    "{\"t\":1,\"f\":{\"x\":\"\\ud800\"}}", "{\"t\":1,\"f\":{\"x\":\"\\x\"}}", "{\"t\":1,\"f\":{\"x\":\"\\u12\"}}",
-    "{\"t\":1,\"f\":{\"x\":\"a\nb\"}}", "{\"t\":1,\"f\":{\"x\":\"\xff\"}}", "{\"t\":1,\"other\":\"\xc0\x80\"}",
-    "{\"t\":1,\"f\":{\"x\":1}", "{\"t\":1,\"f\":{\"x\":1}}}", "\xef\xbb\xbf{\"t\":1}", "{\"t\":1,\"f\":{\"\\q\":1}}",
-    "{\"t\":1,\"f\":{\"x\" 1}}", "{\"t\":1,\"f\":[1,2}", "{\"t\":1,\"f\":[1 2]}", "{\"t\":1,\"f\":{,}}",
+    "[1]",
+    "1",
+    "\"x\"",
+    "null",
+    "  ",
+    "{",
+    "}",
+    "{}}",
+    "{} {}",
+    "{}x",
+    "{\"t\":1",
+    "{\"t\":1,}",
+    "{\"t\"}",
+    "{\"t\":}",
+    "{\"t\":1 \"f\":{}}",
+    "{t:1}",
+    "{'t':1}",
+    "{\"t\":01}",
+    "{\"t\":+1}",
+    "{\"t\":.5}",
+    "{\"t\":1.}",
+    "{\"t\":0x10}",
+    "{\"t\":1e}",
+    "{\"t\":-}",
+    "{\"t\":1,\"f\":{\"x\":tru}}",
+    "{\"t\":1,\"f\":{\"x\":nul}}",
+    "{\"t\":1,\"f\":{\"x\":01}}",
+    "{\"t\":1,\"f\":{\"x\":1.}}",
+    "{\"t\":1,\"f\":{\"x\":--1}}",
+    "{\"t\":1,\"f\":{\"x\":12a}}",
+    "{\"t\":1,\"f\":{\"x\":truee}}",
+    "{\"t\":1,\"f\":{\"x\":\"\\ud800\"}}",
+    "{\"t\":1,\"f\":{\"x\":\"\\x\"}}",
+    "{\"t\":1,\"f\":{\"x\":\"\\u12\"}}",
+    "{\"t\":1,\"f\":{\"x\":\"a\nb\"}}",
+    "{\"t\":1,\"f\":{\"x\":\"\xff\"}}",
+    "{\"t\":1,\"other\":\"\xc0\x80\"}",
+    "{\"t\":1,\"f\":{\"x\":1}",
+    "{\"t\":1,\"f\":{\"x\":1}}}",
+    "\xef\xbb\xbf{\"t\":1}",
+    "{\"t\":1,\"f\":{\"\\q\":1}}",
+    "{\"t\":1,\"f\":{\"x\" 1}}",
+    "{\"t\":1,\"f\":[1,2}",
+    "{\"t\":1,\"f\":[1 2]}",
+    "{\"t\":1,\"f\":{,}}",
 };
 
 START_TEST(json_malformed)
@@ -95,8 +132,9 @@ END_TEST
 
 START_TEST(json_cut_anywhere)
 {
-    static const char text[] = " {\"id\":\"a\\u00e9b\",\"t\":1767225600000 , \"f\":{\"x\":1.25,\"y\":null,\"z\":[1,{\"q\":2}],"
-                               "\"s\":\"gr\xc3\xbc\xc3\x9f\"},\"junk\":{\"a\":[[],{}]},\"score\":0.5}";
+    static const char text[] =
+        " {\"id\":\"a\\u00e9b\",\"t\":1767225600000 , \"f\":{\"x\":1.25,\"y\":null,\"z\":[1,{\"q\":2}],"
+        "\"s\":\"gr\xc3\xbc\xc3\x9f\"},\"junk\":{\"a\":[[],{}]},\"score\":0.5}";
     struct drift_stream s = json_stream();
     s.id = (char *)"id";
     s.score = (char *)"score";
@@ -220,7 +258,8 @@ START_TEST(sizes)
                  {"{\"t\":100}", 9, DRIFT_REASON_TOO_LARGE},
                  {"{}", 2, DRIFT_REASON_NO_TIME}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct drift_record rec = {.payload = (const uint8_t *)cases[i].payload, .len = cases[i].len, .timestamp_ms = 1};
+        struct drift_record rec = {
+            .payload = (const uint8_t *)cases[i].payload, .len = cases[i].len, .timestamp_ms = 1};
         const struct drift_event *e;
         enum drift_reason why;
         struct drift_err err;
@@ -252,8 +291,9 @@ START_TEST(roles)
 {
     struct drift_stream s = full_stream();
     struct drift_decoder *d = new_decoder(&s, NULL);
-    struct outcome o = decode_text(d, "{\"meta\":{\"v\":2.5,\"model\":\"phish\",\"id\":12345678901234567890123},\"prompt\":7,"
-                                      "\"score\":0.25,\"decision\":true,\"label\":1,\"source\":\"eu\",\"latency\":null,\"t\":1}");
+    struct outcome o =
+        decode_text(d, "{\"meta\":{\"v\":2.5,\"model\":\"phish\",\"id\":12345678901234567890123},\"prompt\":7,"
+                       "\"score\":0.25,\"decision\":true,\"label\":1,\"source\":\"eu\",\"latency\":null,\"t\":1}");
     ck_assert_msg(o.rc == 0, "%s", o.err.text);
     ck_text(o.e->id, "12345678901234567890123");
     ck_text(o.e->model, "phish");
@@ -273,9 +313,11 @@ START_TEST(roles)
     ck_assert_int_eq(o.rc, 0);
     ck_text(o.e->id, "");
     ck_text(o.e->version[DRIFT_VERSION_MODEL], "");
-    ck_assert(o.e->score.kind == DRIFT_V_ABSENT && o.e->latency.kind == DRIFT_V_ABSENT && o.e->label.kind == DRIFT_V_ABSENT);
+    ck_assert(o.e->score.kind == DRIFT_V_ABSENT && o.e->latency.kind == DRIFT_V_ABSENT &&
+              o.e->label.kind == DRIFT_V_ABSENT);
     outcome_free(&o);
-    static const char *const no_model[] = {"{\"t\":1}", "{\"t\":1,\"meta\":{\"model\":null}}", "{\"t\":1,\"meta\":{\"model\":\"\"}}",
+    static const char *const no_model[] = {"{\"t\":1}", "{\"t\":1,\"meta\":{\"model\":null}}",
+                                           "{\"t\":1,\"meta\":{\"model\":\"\"}}",
                                            "{\"t\":1,\"meta\":{\"model\":[\"x\"]}}", "{\"t\":1,\"meta\":\"x\"}"};
     for (size_t i = 0; i < sizeof no_model / sizeof *no_model; i++) {
         o = decode_text(d, no_model[i]);
@@ -304,7 +346,8 @@ START_TEST(features_of_the_record_itself)
     struct drift_stream s = full_stream();
     s.features = (char *)"";
     struct drift_decoder *d = new_decoder(&s, NULL);
-    struct outcome o = decode_text(d, "{\"t\":1,\"a\":2,\"meta\":{\"model\":\"m\",\"x\":1},\"score\":1,\"b\":\"s\",\"c\":{\"d\":1}}");
+    struct outcome o =
+        decode_text(d, "{\"t\":1,\"a\":2,\"meta\":{\"model\":\"m\",\"x\":1},\"score\":1,\"b\":\"s\",\"c\":{\"d\":1}}");
     ck_assert_int_eq(o.rc, 0);
     ck_assert_int_eq(o.e->fields->n, 3);
     ck_assert_int_eq(kind_of(o.e, "a"), DRIFT_V_NUM);
@@ -391,7 +434,8 @@ START_TEST(keys_with_escapes)
     struct drift_stream s = json_stream();
     struct drift_decoder *d = new_decoder(&s, NULL);
     for (int again = 0; again < 3; again++) { /* the guesses must not mistake "a\\b" (a, backspace) for a\b */
-        struct outcome o = decode_text(d, "{\"\\u0074\":9,\"f\":{\"a\\\\b\":1,\"a\\b\":2,\"q\\\"q\":3,\"\\u0078\":4,\"gr\xc3\xbcn\":5}}");
+        struct outcome o = decode_text(
+            d, "{\"\\u0074\":9,\"f\":{\"a\\\\b\":1,\"a\\b\":2,\"q\\\"q\":3,\"\\u0078\":4,\"gr\xc3\xbcn\":5}}");
         ck_assert_int_eq(o.rc, 0);
         ck_assert_int_eq(o.e->time_ms, 9);
         ck_assert_int_eq(o.e->fields->n, 5);
@@ -411,7 +455,8 @@ START_TEST(same_key_twice)
     struct drift_stream s = full_stream();
     s.model_value = (char *)"m";
     struct drift_decoder *d = new_decoder(&s, NULL);
-    struct outcome o = decode_text(d, "{\"t\":1,\"t\":2,\"f\":{\"a\":1,\"b\":2,\"a\":\"z\"},\"meta\":{\"id\":\"x\"},\"meta\":{\"v\":\"1\"}}");
+    struct outcome o = decode_text(
+        d, "{\"t\":1,\"t\":2,\"f\":{\"a\":1,\"b\":2,\"a\":\"z\"},\"meta\":{\"id\":\"x\"},\"meta\":{\"v\":\"1\"}}");
     ck_assert_int_eq(o.rc, 0);
     ck_assert_int_eq(o.e->time_ms, 2);
     ck_assert_int_eq(kind_of(o.e, "a"), DRIFT_V_STR);
@@ -483,8 +528,8 @@ START_TEST(errors_hold_no_payload)
 {
     struct drift_stream s = full_stream();
     struct drift_decoder *d = new_decoder(&s, NULL);
-    static const char *const bad[] = {"{\"t\":\"SECRET\",\"meta\":{\"model\":\"SECRET\"}}", "{\"SECRET\":SECRET}", "{\"t\":1,\"f\":{\"SECRET\":SECRET}}",
-                                      "SECRET"};
+    static const char *const bad[] = {"{\"t\":\"SECRET\",\"meta\":{\"model\":\"SECRET\"}}", "{\"SECRET\":SECRET}",
+                                      "{\"t\":1,\"f\":{\"SECRET\":SECRET}}", "SECRET"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct outcome o = decode_text(d, bad[i]);
         ck_assert_int_ne(o.rc, 0);
@@ -507,7 +552,8 @@ static void on_leaf(void *ctx, const char *path, enum drift_value_kind kind, dou
 
 START_TEST(leaves)
 {
-    static const char text[] = "{\"a\":1,\"b\":{\"c\":\"x\",\"d\":[true,null,{\"e\":2.5}]},\"id\":12345678901234567890}";
+    static const char text[] =
+        "{\"a\":1,\"b\":{\"c\":\"x\",\"d\":[true,null,{\"e\":2.5}]},\"id\":12345678901234567890}";
     struct drift_stream s = json_stream();
     struct drift_decoder *d = new_decoder(&s, NULL);
     struct seen seen = {""};
@@ -529,11 +575,29 @@ START_TEST(utf8)
     static const struct {
         const char *s;
         bool good;
-    } cases[] = {{"", true}, {"plain text, longer than eight bytes", true}, {"\xc3\xa9", true}, {"\xe2\x82\xac", true},
-                 {"\xf0\x9f\x98\x80", true}, {"\xf4\x8f\xbf\xbf", true}, {"\xed\x9f\xbf", true}, {"\xc0\x80", false}, {"\xc1\xbf", false},
-                 {"\xe0\x80\x80", false}, {"\xe0\x9f\xbf", false}, {"\xed\xa0\x80", false}, {"\xf0\x80\x80\x80", false},
-                 {"\xf4\x90\x80\x80", false}, {"\xf5\x80\x80\x80", false}, {"\xff", false}, {"\x80", false}, {"\xc3", false},
-                 {"\xe2\x82", false}, {"\xf0\x9f\x98", false}, {"12345678\xc3", false}, {"1234567\xc3\xa9", true}, {"\xc3(", false}};
+    } cases[] = {{"", true},
+                 {"plain text, longer than eight bytes", true},
+                 {"\xc3\xa9", true},
+                 {"\xe2\x82\xac", true},
+                 {"\xf0\x9f\x98\x80", true},
+                 {"\xf4\x8f\xbf\xbf", true},
+                 {"\xed\x9f\xbf", true},
+                 {"\xc0\x80", false},
+                 {"\xc1\xbf", false},
+                 {"\xe0\x80\x80", false},
+                 {"\xe0\x9f\xbf", false},
+                 {"\xed\xa0\x80", false},
+                 {"\xf0\x80\x80\x80", false},
+                 {"\xf4\x90\x80\x80", false},
+                 {"\xf5\x80\x80\x80", false},
+                 {"\xff", false},
+                 {"\x80", false},
+                 {"\xc3", false},
+                 {"\xe2\x82", false},
+                 {"\xf0\x9f\x98", false},
+                 {"12345678\xc3", false},
+                 {"1234567\xc3\xa9", true},
+                 {"\xc3(", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t n = strlen(cases[i].s);
         uint8_t *copy = exact_copy(cases[i].s, n);

@@ -36,7 +36,8 @@ static int check_feature(const struct drift_event *e, const char *line, const ch
                   slot < 0 ? -1 : e->kind[slot], kind);
     if (kind == DRIFT_V_NUM || kind == DRIFT_V_BOOL) {
         double v = strtod(value, NULL);
-        ck_assert_msg(memcmp(&v, &e->num[slot], 8) == 0, "%s\nfeature %s is %a, not %s", doc, name_hex, e->num[slot], value);
+        ck_assert_msg(memcmp(&v, &e->num[slot], 8) == 0, "%s\nfeature %s is %a, not %s", doc, name_hex, e->num[slot],
+                      value);
     }
     if (kind == DRIFT_V_STR) {
         n = unhex(value, bytes);
@@ -50,8 +51,8 @@ START_TEST(against_python)
     enum { DOCUMENTS = 6000 };
     char command[512], header[64];
     static char line[131072];
-    snprintf(command, sizeof command, "/usr/bin/python3 '%s/tests/unit/decode/json_oracle.py' %" PRIu64 " %d", DRIFTD_SOURCE_DIR,
-             drift_test_seed(), DOCUMENTS);
+    snprintf(command, sizeof command, "/usr/bin/python3 '%s/tests/unit/decode/json_oracle.py' %" PRIu64 " %d",
+             DRIFTD_SOURCE_DIR, drift_test_seed(), DOCUMENTS);
     FILE *f = popen(command, "r");
     ck_assert_ptr_nonnull(f);
     struct drift_stream s = json_stream();
@@ -140,8 +141,9 @@ END_TEST
 
 START_TEST(numbers_left_to_the_slow_way)
 {
-    static const char *const slow[] = {"",   "-",    "01",   "-01", ".5",  "1.",   "1.a",  "+1", "1e5", "1.5e3", "12345678", "0.1234567890123456",
-                                       "1x", "1.5x", "nan", "--1", "1.-1", "1..2", "0x10", "1/", "1:",  "\xba\xba"};
+    static const char *const slow[] = {
+        "",   "-",    "01",  "-01", ".5",   "1.",   "1.a",  "+1", "1e5", "1.5e3",   "12345678", "0.1234567890123456",
+        "1x", "1.5x", "nan", "--1", "1.-1", "1..2", "0x10", "1/", "1:",  "\xba\xba"};
     for (size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
         char buf[64] = {0};
         double v;

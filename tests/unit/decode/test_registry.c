@@ -73,7 +73,8 @@ static double now_s(void)
 }
 
 /* Asks until the answer is another than PENDING, or (patience) until an error is told. */
-static enum drift_registry_answer ask(struct drift_registry *r, uint32_t id, const char **schema, struct drift_err *err, bool until_error)
+static enum drift_registry_answer ask(struct drift_registry *r, uint32_t id, const char **schema, struct drift_err *err,
+                                      bool until_error)
 {
     enum drift_registry_answer a;
     double end = now_s() + 20;
@@ -216,7 +217,8 @@ END_TEST
 START_TEST(password)
 {
     start_server();
-    struct drift_registry *r = client("/api", (struct drift_registry_settings){.username = "user", .password = "pa:ss"});
+    struct drift_registry *r =
+        client("/api", (struct drift_registry_settings){.username = "user", .password = "pa:ss"});
     const char *schema;
     struct drift_err err;
     ck_assert_int_eq(ask(r, 401, &schema, &err, false), DRIFT_REGISTRY_FOUND);
@@ -287,7 +289,10 @@ START_TEST(framed_records)
     const struct {
         uint32_t id;
         enum drift_reason reason;
-    } cases[] = {{404, DRIFT_REASON_UNKNOWN_SCHEMA}, {601, DRIFT_REASON_BAD_SCHEMA}, {603, DRIFT_REASON_BAD_SCHEMA}, {603, DRIFT_REASON_BAD_SCHEMA}};
+    } cases[] = {{404, DRIFT_REASON_UNKNOWN_SCHEMA},
+                 {601, DRIFT_REASON_BAD_SCHEMA},
+                 {603, DRIFT_REASON_BAD_SCHEMA},
+                 {603, DRIFT_REASON_BAD_SCHEMA}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         o = decode_framed(d, cases[i].id, &v, 8);
         ck_assert_int_eq(o.reason, cases[i].reason);

@@ -64,7 +64,7 @@ struct drift_avro_box {
     uint32_t n;
     struct drift_avro_entry {
         uint32_t key, program;
-    } *entries; /* by key, ascending */
+    } * entries; /* by key, ascending */
 };
 struct drift_avro_plan {
     struct drift_avro_schema *schema;
@@ -86,6 +86,7 @@ void drift_avro_plan_free(struct drift_avro_plan *p);
 bool drift_avro_run(const struct drift_avro_plan *p, const uint8_t *body, size_t len);
 
 /* Every scalar leaf of one body, by the schema alone.  False: malformed.  Cold path. */
-bool drift_avro_leaves(const struct drift_avro_schema *s, const uint8_t *body, size_t len, drift_leaf_fn *leaf, void *ctx);
+bool drift_avro_leaves(const struct drift_avro_schema *s, const uint8_t *body, size_t len, drift_leaf_fn *leaf,
+                       void *ctx);
 
 #endif

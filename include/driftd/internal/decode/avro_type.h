@@ -42,10 +42,10 @@ enum drift_avro_logical {
 struct drift_avro_type {
     enum drift_avro_kind kind;
     enum drift_avro_logical logical;
-    uint32_t id;    /* index in the schema */
-    uint32_t n;     /* fields, branches, symbols; 1 for arrays and maps */
-    uint32_t size;  /* FIXED: bytes */
-    uint32_t scale; /* DECIMAL */
+    uint32_t id;                    /* index in the schema */
+    uint32_t n;                     /* fields, branches, symbols; 1 for arrays and maps */
+    uint32_t size;                  /* FIXED: bytes */
+    uint32_t scale;                 /* DECIMAL */
     struct drift_avro_type **types; /* [n]: of fields, branches, items; NULL for enums */
     char **names;                   /* [n]: of fields, symbols; else NULL */
 };
@@ -56,7 +56,8 @@ struct drift_avro_schema {
 };
 
 /* Errors: DRIFT_E_PARSE with the reason. */
-int drift_avro_schema_parse(const char *text, size_t len, struct drift_avro_schema **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_avro_schema_parse(const char *text, size_t len, struct drift_avro_schema **ret,
+                            struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_avro_schema_free(struct drift_avro_schema *s);
 
 #endif

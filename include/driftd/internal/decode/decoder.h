@@ -3,6 +3,17 @@
  * Bodies: JSON (simdjson behind json_shim.h), Avro with Confluent framing (magic 0, id as 4 bytes big endian) and a
  * registry, or plain Avro with a schema file.  The result is a function of the record (and of what the registry says
  * for its id, which never changes).
+ *
+ * Roles and features are found by dotted paths (paths.h); an array's elements have their index as name, also as
+ * features ("0", "1" ...).  A member that a role uses is no feature.  Values: see json_shim.h and avro_plan.h.
+ * Time: whole or fractional numbers in the stream's unit, which decides whatever logical type a schema names (only
+ * a stream whose unit is rfc3339 takes a schema's timestamp-millis, -micros or -nanos); text is RFC 3339 or such a
+ * number.  Below milliseconds: whole numbers are cut, fractional ones rounded.  Without a role time, and with the
+ * unit `record`, the record's own timestamp.
+ * Id, model and versions that are numbers or booleans become text, numbers in their shortest form; an id of more
+ * digits than 64 bits hold keeps its digits.  An empty model is a missing model.
+ * Refused whole: JSON that simdjson refuses, Avro bodies with bytes left over, strings that are not UTF-8.
+ *
  * Threads: one owner; all decoders of a process live on one thread (avro-c keeps its error text in a global). */
 #ifndef DRIFTD_DECODE_DECODER_H
 #define DRIFTD_DECODE_DECODER_H

@@ -5,6 +5,7 @@
 #include "driftd/internal/decode/decoder.h"
 
 /* DRIFT_E_PARSE: not a JSON object.  Elements of arrays have their index as name. */
-int drift_json_leaves(const uint8_t *text, size_t len, drift_leaf_fn *leaf, void *ctx, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_json_leaves(const uint8_t *text, size_t len, drift_leaf_fn *leaf, void *ctx,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
 
 #endif

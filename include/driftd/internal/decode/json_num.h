@@ -59,7 +59,8 @@ static inline const char *drift_json_num(const char *s, double *ret)
                                            10000000000000u,
                                            100000000000000u,
                                            1000000000000000u};
-    static const double ten[16] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const double ten[16] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     uint64_t negative = *s == '-';
     const char *p = s + negative;
     uint64_t v = drift_load8(p), stop = drift_not_digits(v);

@@ -48,9 +48,9 @@ enum { DRIFT_PATH_PARTS = 16 };
 
 /* The values of one record by target. */
 struct drift_row {
-    double *num;           /* [DRIFT_N_PLACE + max_fields] */
-    uint8_t *kind;         /* enum drift_value_kind */
-    struct drift_str *str; /* borrowed from the record, the schema or the JSON parser */
+    double *num;                  /* [DRIFT_N_PLACE + max_fields] */
+    uint8_t *kind;                /* enum drift_value_kind */
+    struct drift_str *str;        /* borrowed from the record, the schema or the JSON parser */
     int64_t whole[DRIFT_N_EXACT]; /* the number itself, when is_whole */
     bool is_whole[DRIFT_N_EXACT];
     bool has_logical_unit; /* Avro: the time's schema names its unit itself */
@@ -58,7 +58,7 @@ struct drift_row {
 };
 
 struct drift_key {
-    const char *name; /* unescaped; owned by the tree */
+    const char *name;    /* unescaped; owned by the tree */
     uint64_t head, mask; /* first 8 bytes of name and closing quote, for one masked compare with raw JSON */
     uint32_t n;
     uint32_t node;   /* whose member it is */
@@ -91,7 +91,7 @@ struct drift_paths {
     size_t n_aliases; /* two uses of one path: copied after the walk */
     struct drift_alias {
         uint32_t from, to;
-    } *aliases;
+    } * aliases;
     struct drift_row row;
 };
 

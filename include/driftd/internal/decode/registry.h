@@ -24,10 +24,12 @@ enum drift_registry_answer {
     DRIFT_REGISTRY_UNKNOWN, /* the registry says there is no such id */
     DRIFT_REGISTRY_UNUSABLE /* not Avro, or has references: text in err */
 };
-int drift_registry_new(const struct drift_registry_settings *s, struct drift_registry **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_registry_new(const struct drift_registry_settings *s, struct drift_registry **ret,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_registry_free(struct drift_registry *r);
 /* FOUND: *ret_schema is borrowed until drift_registry_free. */
-enum drift_registry_answer drift_registry_get(struct drift_registry *r, uint32_t id, const char **ret_schema, struct drift_err *err);
+enum drift_registry_answer drift_registry_get(struct drift_registry *r, uint32_t id, const char **ret_schema,
+                                              struct drift_err *err);
 /* Does it answer?  Blocking, for `check --connect`. */
 int drift_registry_ping(struct drift_registry *r, struct drift_err *err) DRIFT_MUST_CHECK;
 /* False while the last fetch failed (readiness). */
