@@ -122,6 +122,7 @@ int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, 
         return rc;
     }
     if (next.n_judged)
+        if (next.n_judged)
         qsort(next.judged, next.n_judged, sizeof *next.judged, by_start);
     forget(c);
     c->plan = next.plan;
