@@ -46,9 +46,11 @@ static void show_rules(const struct drift_work *w)
         int state = r->after.phase == DRIFT_ALERT_FIRING ? 1 + (int)r->after.severity : (int)r->after.phase;
         drift_gauge(DRIFT_M_ALERT, state, w->id.model, rule->name);
         if (!isnan(rule->warning))
-            drift_gauge(DRIFT_M_THRESHOLD, rule->warning, w->id.model, rule->name, "warning");
+            drift_gauge(DRIFT_M_THRESHOLD, rule->warning, w->id.model, rule->name, drift_measure_name(rule->measure),
+                        "warning");
         if (!isnan(rule->critical))
-            drift_gauge(DRIFT_M_THRESHOLD, rule->critical, w->id.model, rule->name, "critical");
+            drift_gauge(DRIFT_M_THRESHOLD, rule->critical, w->id.model, rule->name, drift_measure_name(rule->measure),
+                        "critical");
         if (r->transition != DRIFT_TRANSITION_NONE)
             drift_log(r->transition == DRIFT_TRANSITION_RESOLVED ? DRIFT_INFO : DRIFT_WARN, "alert_changed",
                       KV_S("model", w->id.model), KV_S("rule", rule->name),

@@ -165,15 +165,17 @@ static void touch(enum drift_meter m, const char *labels)
     size_t n = *labels ? 1 : 0;
     for (const char *p = labels; *p; p++)
         n += *p == ',';
-    const char *v[] = {"a\"\\\n", "\xff", "\xc3\xa9"};
+    const char *v[] = {"a\"\\\n", "\xff", "\xc3\xa9", ""};
     if (n == 0)
         drift_gauge(m, 1);
     else if (n == 1)
         drift_gauge(m, 2.5, v[0]);
     else if (n == 2)
         drift_gauge(m, 1e300, v[0], v[1]);
-    else
+    else if (n == 3)
         drift_gauge(m, NAN, v[0], v[1], v[2]);
+    else
+        drift_gauge(m, -0.0, v[0], v[1], v[2], v[3]);
 }
 
 /* The independent judge of the format. */

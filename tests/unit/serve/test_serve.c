@@ -21,8 +21,10 @@ static bool live(void *ctx)
     (void)ctx;
     return is_live;
 }
+/* Sets the gauge as the pipeline does. */
 static bool ready(void *ctx, struct drift_buf *detail)
 {
+    drift_gauge(DRIFT_M_READY, is_ready);
     drift_buf_adds(detail, ctx == &is_ready ? "redis: ok\nkafka: waits for a group" : "wrong ctx");
     return is_ready;
 }
@@ -119,6 +121,7 @@ START_TEST(test_metrics)
     char *text = request(drift_server_port(s), "GET", "/metrics", "");
     ck_assert_ptr_nonnull(strstr(text, "text/plain; version=0.0.4"));
     ck_assert_ptr_nonnull(strstr(text, "driftd_http_requests_total{path=\"/livez\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ndriftd_ready 1\n")); /* nobody has asked /readyz */
     char *rss = strstr(text, "\ndriftd_resident_memory_bytes ");
     ck_assert_ptr_nonnull(rss);
     ck_assert_double_gt(atof(rss + strlen("\ndriftd_resident_memory_bytes ")), 100000);

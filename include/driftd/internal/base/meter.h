@@ -40,7 +40,7 @@
     X(WINDOW_END, "driftd_window_end_timestamp_seconds", gauge, "model,chain", "End of the last judged window.") \
     X(MEASURE, "driftd_measure", gauge, "model,column,measure", "Effect of a measure in the last judged window.") \
     X(MEASURE_P, "driftd_measure_p_value", gauge, "model,column,measure", "p-value of a measure in the last judged window.") \
-    X(THRESHOLD, "driftd_threshold", gauge, "model,rule,severity", "Configured level of a rule.")            \
+    X(THRESHOLD, "driftd_threshold", gauge, "model,rule,measure,severity", "Configured level of a rule.")    \
     X(ALERT, "driftd_alert_state", gauge, "model,rule", "0 ok, 1 pending, 2 firing warning, 3 firing critical.") \
     X(MODEL_STATUS, "driftd_model_status", gauge, "model", "0 ok, 1 degraded (a rule fires), 2 unmonitored.") \
     X(JUDGE_SECONDS, "driftd_judge_seconds_total", counter, "", "Time spent judging windows.")               \
