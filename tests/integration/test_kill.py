@@ -6,19 +6,22 @@ import nids
 import test_nslkdd
 
 
+GROUP = "nids-kill"  # of its own: a static member stays in the group until its session is over
+
+
 class Kill(env.Case):
     def consumed(self, redis, topic):
-        return sum(redis.offset("nids", topic, p) for p in range(4))
+        return sum(redis.offset(GROUP, topic, p) for p in range(4))
 
     def test_counts_and_webhooks_survive(self):
-        whole = test_nslkdd.Replayed(self)
+        whole = test_nslkdd.Replayed(self, GROUP)
         self.assertGreater(len(whole.receiver.accepted()), 3)
 
         replay, brokers = whole.replay, env.brokers()
         self.folder()
         redis, receiver = self.redis(), self.receiver(secret=whole.receiver.secret)
         topic, labels = brokers.topic("nids-events"), brokers.topic("nids-labels", 2)
-        config = nids.config(brokers.brokers, redis.port, receiver, topic, labels)
+        config = nids.config(brokers.brokers, redis.port, receiver, topic, labels, GROUP)
         config["state"]["flush_interval"] = "100ms"
         # a static member is back at once; another one waits until the dead one's session is over
         config["kafka"]["options"] = {"group.instance.id": "kill-test"}
@@ -43,12 +46,12 @@ class Kill(env.Case):
         driftd.until_end()
 
         # the plan, the baseline and the configuration's text differ in addresses only: numbers must not
-        verdicts = redis.verdicts("nids", nids.MODEL)
+        verdicts = redis.verdicts(GROUP, nids.MODEL)
         self.assertEqual(sorted(verdicts), sorted(whole.verdicts))
         for start, body in verdicts.items():
             for name, column in whole.verdicts[start]["columns"].items():
                 self.assertEqual(body["columns"][name]["cells"], column["cells"], (start, name))
-        labels_now = redis.verdicts("nids", nids.MODEL, "label")
+        labels_now = redis.verdicts(GROUP, nids.MODEL, "label")
         self.assertEqual({s: b["columns"]["label"]["cells"] for s, b in labels_now.items()},
                          {s: b["columns"]["label"]["cells"] for s, b in whole.label_verdicts.items()})
         self.assertEqual(set(receiver.accepted()), set(whole.receiver.accepted()))

@@ -116,7 +116,7 @@ class Tree(unittest.TestCase):
         log = subprocess.run(["git", "-C", ROOT, "log", "--no-merges", "--format=%s", "-400"], capture_output=True, text=True)
         if log.returncode:
             self.skipTest("not a git clone")
-        bad = [s for s in log.stdout.splitlines() if not re.fullmatch(r"[a-z]+: \S.*[^.]", s) or len(s) > 60]
+        bad = [s for s in log.stdout.splitlines() if not re.fullmatch(r"[a-z]+: \S.*[^.]", s) or len(s) > 72]
         self.assertEqual(bad, [])
 
     def test_packages_are_listed_once(self):
