@@ -63,6 +63,16 @@ static size_t pending(struct drift_store *s, struct drift_chain_id id)
     return n;
 }
 
+/* {"status": .., "why": ..} as the judge writes it. */
+static void show_status(const struct drift_pair *f)
+{
+    json_t *j = f ? json_loadb(f->value, f->len, 0, NULL) : NULL;
+    const char *status = json_string_value(json_object_get(j, "status")), *why = json_string_value(json_object_get(j, "why"));
+    if (status)
+        printf(", status %s%s%s%s", status, why ? " (" : "", why ? why : "", why ? ")" : "");
+    json_decref(j);
+}
+
 static int show_chain(struct drift_store *s, const struct drift_model *m, enum drift_chain_kind kind, struct drift_err *err)
 {
     struct drift_chain_id id = {m->name, kind};
@@ -87,8 +97,7 @@ static int show_chain(struct drift_store *s, const struct drift_model *m, enum d
     const struct drift_plan_entry *e = &plan.entry[plan.n - 1];
     printf("judged until %s, baseline %s%s%s", time_or(until, text, sizeof text), e->baseline_id[0] ? e->baseline_id : "none (unmonitored)",
            plan.n > 1 ? ", newest plan from " : "", plan.n > 1 ? time_or(e->from_ms, from, sizeof from) : "");
-    if (status)
-        printf(", status %.*s", (int)status->len, status->value);
+    show_status(status);
     printf(", %zu actions wait for delivery\n", pending(s, id));
     drift_buf_init(&key, 4096);
     drift_name_encode(&key, m->name);

@@ -123,6 +123,7 @@ int drift_group_new(const struct drift_group_settings *s, struct drift_group **r
         free(g);
         return drift_fail(err, DRIFT_E_CONFIG, DRIFT_STOP, "cannot make a Kafka consumer: %s", text);
     }
+    drift_gauge(DRIFT_M_BUILD_INFO, 1, DRIFTD_VERSION, rd_kafka_version_str());
     rd_kafka_poll_set_consumer(g->rk);
     g->queue = rd_kafka_queue_get_consumer(g->rk);
     g->fetched = rd_kafka_topic_partition_list_new(8);
