@@ -13,12 +13,13 @@
 
 #include "driftd/internal/base/text.h"
 
-static const char usage[] = "usage: drift-broker [--port-file FILE] [--topic NAME:PARTITIONS]...\n"
-                            "\n"
-                            "A Kafka broker in memory, on a free port of the loopback interface, until SIGTERM or SIGINT.\n"
-                            "Prints the bootstrap address; --port-file writes it to FILE as well, when it is ready.\n"
-                            "\n"
-                            "example: drift-broker --port-file /run/user/1000/broker --topic phish.events:4\n";
+static const char usage[] =
+    "usage: drift-broker [--port-file FILE] [--topic NAME:PARTITIONS]...\n"
+    "\n"
+    "A Kafka broker in memory, on a free port of the loopback interface, until SIGTERM or SIGINT.\n"
+    "Prints the bootstrap address; --port-file writes it to FILE as well, when it is ready.\n"
+    "\n"
+    "example: drift-broker --port-file /run/user/1000/broker --topic phish.events:4\n";
 
 static int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int fail(const char *fmt, ...)

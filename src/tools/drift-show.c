@@ -1,4 +1,5 @@
-/* src/tools/drift-show.c    What the demo shows: windows, webhooks and phases of traffic as they come, and a table at the end.
+/* src/tools/drift-show.c    What the demo shows: windows, webhooks and phases of traffic as they come, and a table at
+ * the end.
  *
  * Follows growing files by reading on at their end; a line is shown when it is whole.  SIGTERM: read what is there,
  * print the table, end. */
@@ -14,10 +15,11 @@
 
 #include "driftd/internal/base/err.h"
 
-static const char usage[] = "usage: drift-show [--traffic FILE] [--windows FILE] [--hooks FILE]\n"
-                            "\n"
-                            "Follows drift-sim's output, driftd's window lines and drift-receiver's log until SIGTERM; then\n"
-                            "prints what was sent and why.  Exit status 1 when nothing was sent or a signature was wrong.\n";
+static const char usage[] =
+    "usage: drift-show [--traffic FILE] [--windows FILE] [--hooks FILE]\n"
+    "\n"
+    "Follows drift-sim's output, driftd's window lines and drift-receiver's log until SIGTERM; then\n"
+    "prints what was sent and why.  Exit status 1 when nothing was sent or a signature was wrong.\n";
 
 static volatile sig_atomic_t stopped;
 static void on_stop(int sig)
@@ -85,8 +87,9 @@ static void show_hook(const char *text, size_t n)
     bool refused = json_is_integer(status) && json_integer_value(status) >= 300;
     if (json_is_object(data) && !refused) {
         struct sent s = sent_of(line, data);
-        printf("%swebhook%s  %s%-8s %-8s%s %-14s %-26s %s  %s\n", paint(CYAN), paint("0"), paint(severity_colour(s.severity)), s.transition,
-               s.severity, paint("0"), s.rule, s.step, s.verified ? "signature ok" : "SIGNATURE WRONG", s.why);
+        printf("%swebhook%s  %s%-8s %-8s%s %-14s %-27s %s  %s\n", paint(CYAN), paint("0"),
+               paint(severity_colour(s.severity)), s.transition, s.severity, paint("0"), s.rule, s.step,
+               s.verified ? "signature ok" : "SIGNATURE WRONG", s.why);
         sent = drift_xrealloc(sent, n_sent + 1, sizeof *sent);
         sent[n_sent++] = s;
     }
@@ -96,7 +99,10 @@ static void show_hook(const char *text, size_t n)
 static void show_window(const char *text, size_t n)
 {
     char *line = drift_xstrndup(text, n);
-    const char *code = strstr(line, " critical") ? RED : strstr(line, " warning") ? YELLOW : strstr(line, " ok") ? GREEN : DIM;
+    const char *code = strstr(line, " critical")  ? RED
+                       : strstr(line, " warning") ? YELLOW
+                       : strstr(line, " ok")      ? GREEN
+                                                  : DIM;
     printf("%s%s%s\n", paint(code), line, paint("0"));
     free(line);
 }
@@ -137,15 +143,27 @@ static bool follow(struct followed *f)
     return some;
 }
 
+/* Bytes of s to show, at most max; never a part of a UTF-8 character. */
+static int cut(const char *s, int max)
+{
+    int n = (int)strnlen(s, (size_t)max + 1);
+    if (n <= max)
+        return n;
+    for (n = max; n && ((unsigned char)s[n] & 0xC0) == 0x80; n--) {
+    }
+    return n;
+}
+
 static int table(void)
 {
     size_t verified = 0;
-    printf("\n%s%-9s  %-8s  %-8s  %-14s  %-26s  %-13s  %s%s\n", paint(BOLD), "window", "what", "severity", "rule", "step", "owner", "why",
-           paint("0"));
+    printf("\n%s%-8s  %-8s  %-8s  %-14s  %-27s  %-13s  %s%s\n", paint(BOLD), "window", "what", "severity", "rule",
+           "step", "owner", "why", paint("0"));
     for (size_t i = 0; i < n_sent; i++) {
         const struct sent *s = &sent[i];
-        printf("%-9s  %-8s  %s%-8s%s  %-14s  %-26s  %-13s  %.90s%s\n", s->window, s->transition, paint(severity_colour(s->severity)),
-               s->severity, paint("0"), s->rule, s->step, s->owner, s->why, strlen(s->why) > 90 ? "..." : "");
+        printf("%-8s  %-8s  %s%-8s%s  %-14s  %-27s  %-13s  %.*s%s\n", s->window, s->transition,
+               paint(severity_colour(s->severity)), s->severity, paint("0"), s->rule, s->step, s->owner,
+               cut(s->why, 90), s->why, strlen(s->why) > 90 ? "..." : "");
         verified += s->verified;
     }
     printf("\n%zu webhooks received, %zu signatures verified\n", n_sent, verified);
@@ -154,8 +172,10 @@ static int table(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"traffic", required_argument, NULL, 't'}, {"windows", required_argument, NULL, 'w'},
-                                            {"hooks", required_argument, NULL, 'k'},   {"help", no_argument, NULL, 'h'},
+    static const struct option options[] = {{"traffic", required_argument, NULL, 't'},
+                                            {"windows", required_argument, NULL, 'w'},
+                                            {"hooks", required_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct followed files[] = {{.show = show_traffic}, {.show = show_window}, {.show = show_hook}};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
@@ -191,7 +211,8 @@ int main(int argc, char **argv)
     }
     int status = table();
     for (size_t i = 0; i < n_sent; i++) {
-        char *all[] = {sent[i].window, sent[i].transition, sent[i].severity, sent[i].step, sent[i].rule, sent[i].owner, sent[i].why};
+        char *all[] = {sent[i].window, sent[i].transition, sent[i].severity, sent[i].step,
+                       sent[i].rule,   sent[i].owner,      sent[i].why};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             free(all[k]);
     }

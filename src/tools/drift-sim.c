@@ -75,42 +75,81 @@ static int wrong(const char *option, const char *value)
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *o)
 {
-    static const struct option options[] = {
-        {"scenario", required_argument, NULL, 'S'}, {"seed", required_argument, NULL, 's'},
-        {"start", required_argument, NULL, 'b'},    {"speed", required_argument, NULL, 'x'},
-        {"calm", required_argument, NULL, 'c'},     {"events", required_argument, NULL, 'e'},
-        {"topic", required_argument, NULL, 't'},    {"key", required_argument, NULL, 'k'},
-        {"brokers", required_argument, NULL, 'B'},  {"output", required_argument, NULL, 'o'},
-        {"follow-group", required_argument, NULL, 'g'}, {"ahead", required_argument, NULL, 'a'},
-        {"patience", required_argument, NULL, 'p'}, {"wait", no_argument, NULL, 'w'},
-        {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"scenario", required_argument, NULL, 'S'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"start", required_argument, NULL, 'b'},
+                                            {"speed", required_argument, NULL, 'x'},
+                                            {"calm", required_argument, NULL, 'c'},
+                                            {"events", required_argument, NULL, 'e'},
+                                            {"topic", required_argument, NULL, 't'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"brokers", required_argument, NULL, 'B'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"follow-group", required_argument, NULL, 'g'},
+                                            {"ahead", required_argument, NULL, 'a'},
+                                            {"patience", required_argument, NULL, 'p'},
+                                            {"wait", no_argument, NULL, 'w'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int which = 0;
     bool ok = true;
     for (int c; ok && (c = getopt_long(argc, argv, "h", options, &which)) != -1;) {
         size_t n = optarg ? strlen(optarg) : 0;
         switch (c) {
-        case 'S': o->scenario = optarg; break;
-        case 's': ok = drift_i64_parse(optarg, n, &o->seed); break;
-        case 'b': o->start = optarg; break;
-        case 'x': ok = drift_f64_parse(optarg, n, &o->speed) && o->speed >= 0; break;
-        case 'c': ok = drift_duration_parse(optarg, n, &o->calm_ms) && o->calm_ms > 0; break;
-        case 'e': o->events = optarg; break;
-        case 't': o->topic = optarg; break;
-        case 'k': o->key = optarg; break;
-        case 'B': o->sink.brokers = optarg; break;
+        case 'S':
+            o->scenario = optarg;
+            break;
+        case 's':
+            ok = drift_i64_parse(optarg, n, &o->seed);
+            break;
+        case 'b':
+            o->start = optarg;
+            break;
+        case 'x':
+            ok = drift_f64_parse(optarg, n, &o->speed) && o->speed >= 0;
+            break;
+        case 'c':
+            ok = drift_duration_parse(optarg, n, &o->calm_ms) && o->calm_ms > 0;
+            break;
+        case 'e':
+            o->events = optarg;
+            break;
+        case 't':
+            o->topic = optarg;
+            break;
+        case 'k':
+            o->key = optarg;
+            break;
+        case 'B':
+            o->sink.brokers = optarg;
+            break;
         case 'o':
             ok = o->n_outputs < OUTPUTS;
             if (ok)
                 o->outputs[o->n_outputs++] = optarg;
             break;
-        case 'g': o->sink.follow = optarg; break;
-        case 'a': ok = drift_size_parse(optarg, n, &o->sink.ahead_max) && o->sink.ahead_max > 0; break;
-        case 'p': ok = drift_duration_parse(optarg, n, &o->sink.patience_ms) && o->sink.patience_ms > 0; break;
-        case 'w': o->wait = true; break;
-        case 'q': o->quiet = true; break;
-        case 'h': fputs(usage, stdout); return 0;
-        default: fputs(usage, stderr); return 2;
+        case 'g':
+            o->sink.follow = optarg;
+            break;
+        case 'a':
+            ok = drift_size_parse(optarg, n, &o->sink.ahead_max) && o->sink.ahead_max > 0;
+            break;
+        case 'p':
+            ok = drift_duration_parse(optarg, n, &o->sink.patience_ms) && o->sink.patience_ms > 0;
+            break;
+        case 'w':
+            o->wait = true;
+            break;
+        case 'q':
+            o->quiet = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return 2;
         }
         if (!ok)
             return wrong(options[which].name, optarg);
@@ -135,7 +174,8 @@ static void pass_time(struct sim_sink *k, int64_t until_ms)
 static void tell_phase(const struct sim_phase *p, int64_t start_ms)
 {
     char when[32];
-    printf("phase  %-10s  %s  %s\n", p->name, drift_time_text(start_ms + p->start_ms, when, sizeof when), p->about ? p->about : "");
+    printf("phase  %-10s  %s  %s\n", p->name, drift_time_text(start_ms + p->start_ms, when, sizeof when),
+           p->about ? p->about : "");
     fflush(stdout);
 }
 static bool start_of(const struct options *o, const struct sim_scenario *s, int64_t *ret)
@@ -150,7 +190,8 @@ static bool start_of(const struct options *o, const struct sim_scenario *s, int6
     return true;
 }
 
-static int play(const struct options *o, const struct sim_scenario *s, int64_t start_ms, struct sim_sink *k, struct drift_err *err)
+static int play(const struct options *o, const struct sim_scenario *s, int64_t start_ms, struct sim_sink *k,
+                struct drift_err *err)
 {
     struct sim_traffic *t = sim_traffic_new(s, (uint64_t)o->seed, start_ms);
     struct sim_message m;
@@ -241,7 +282,8 @@ static int events_run(const struct options *o, struct sim_sink *k, struct drift_
         sent++;
     }
     if (more < 0)
-        rc = drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "%s: unreadable after %llu lines (damaged, or a line of more than 16 MiB)", o->events,
+        rc = drift_fail(err, DRIFT_E_IO, DRIFT_STOP,
+                        "%s: unreadable after %llu lines (damaged, or a line of more than 16 MiB)", o->events,
                         (unsigned long long)sent);
     if (!rc && !o->quiet)
         printf("sent  %llu lines of %s\n", (unsigned long long)sent, o->events);
@@ -264,7 +306,9 @@ static int outputs_open(const struct options *o, struct sim_sink *k, struct drif
 
 int main(int argc, char **argv)
 {
-    struct options o = {.start = "past", .key = "event_id", .seed = 1,
+    struct options o = {.start = "past",
+                        .key = "event_id",
+                        .seed = 1,
                         .sink = {.ahead_max = 2000000, .patience_ms = 60000, .stop = &stopped}};
     int status = parse(argc, argv, &o);
     if (status >= 0)

@@ -2,7 +2,8 @@
  *
  *     kafka_io topic BROKERS TOPIC PARTITIONS [KEY=VALUE]...     create; an existing topic is no error
  *     kafka_io produce BROKERS TOPIC < records                   little endian, a record: i32 partition (-1: by key),
- *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value bytes
+ *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value
+ * bytes
  *                                                                (-1: null), key, value
  *     kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a line;
  *                                                                key, value and header values as hex
@@ -19,18 +20,25 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
-static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers, void (*on_delivery)(rd_kafka_t *, const rd_kafka_message_t *, void *))
+static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers,
+                          void (*on_delivery)(rd_kafka_t *, const rd_kafka_message_t *, void *))
 {
     char text[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    const char *options[][2] = {{"bootstrap.servers", brokers}, {"partitioner", "murmur2_random"}, {"linger.ms", "5"},
-                                {"message.timeout.ms", "60000"}, {"log_level", "3"}};
+    const char *options[][2] = {{"bootstrap.servers", brokers},
+                                {"partitioner", "murmur2_random"},
+                                {"linger.ms", "5"},
+                                {"message.timeout.ms", "60000"},
+                                {"log_level", "3"}};
     for (size_t i = type == RD_KAFKA_CONSUMER ? 4 : 0; i < 5; i++)
         if (rd_kafka_conf_set(conf, options[i][0], options[i][1], text, sizeof text) != RD_KAFKA_CONF_OK)
             die(options[i][0], text);
     if (type == RD_KAFKA_CONSUMER) {
-        const char *more[][2] = {{"bootstrap.servers", brokers}, {"group.id", "kafka_io"}, {"enable.partition.eof", "true"},
-                                 {"enable.auto.commit", "false"}, {"auto.offset.reset", "earliest"}};
+        const char *more[][2] = {{"bootstrap.servers", brokers},
+                                 {"group.id", "kafka_io"},
+                                 {"enable.partition.eof", "true"},
+                                 {"enable.auto.commit", "false"},
+                                 {"auto.offset.reset", "earliest"}};
         for (size_t i = 0; i < 5; i++)
             if (rd_kafka_conf_set(conf, more[i][0], more[i][1], text, sizeof text) != RD_KAFKA_CONF_OK)
                 die(more[i][0], text);
@@ -89,7 +97,7 @@ static int topic(int argc, char **argv)
     rd_kafka_destroy(rk);
     return 0;
 }
-static int delete(char **argv)
+static int delete (char **argv)
 {
     rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
     rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
@@ -142,10 +150,11 @@ static int produce(char **argv)
     for (; take(&h, sizeof h); n++) {
         uint8_t *key = bytes(h.key), *value = bytes(h.value);
         rd_kafka_resp_err_t e;
-        while ((e = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(argv[3]), RD_KAFKA_V_PARTITION(h.partition),
-                                      RD_KAFKA_V_KEY(key, key ? (size_t)h.key : 0), RD_KAFKA_V_VALUE(value, value ? (size_t)h.value : 0),
-                                      RD_KAFKA_V_TIMESTAMP(h.timestamp < 0 ? 0 : h.timestamp),
-                                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        while ((e = rd_kafka_producev(
+                    rk, RD_KAFKA_V_TOPIC(argv[3]), RD_KAFKA_V_PARTITION(h.partition),
+                    RD_KAFKA_V_KEY(key, key ? (size_t)h.key : 0), RD_KAFKA_V_VALUE(value, value ? (size_t)h.value : 0),
+                    RD_KAFKA_V_TIMESTAMP(h.timestamp < 0 ? 0 : h.timestamp), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                    RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             rd_kafka_poll(rk, 50);
         if (e)
             die(argv[3], rd_kafka_err2str(e));
@@ -230,7 +239,7 @@ int main(int argc, char **argv)
     if (!strcmp(verb, "topic"))
         return topic(argc, argv);
     if (!strcmp(verb, "delete"))
-        return delete(argv);
+        return delete (argv);
     if (!strcmp(verb, "produce"))
         return produce(argv);
     if (!strcmp(verb, "consume"))

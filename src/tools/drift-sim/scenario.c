@@ -44,7 +44,8 @@ static int only(const struct at *a, const json_t *o, const char *const *names)
     json_t *v;
     if (!json_is_object(o))
         return bad(a, "must be an object");
-    json_object_foreach((json_t *)o, key, v) {
+    json_object_foreach((json_t *)o, key, v)
+    {
         size_t i = 0;
         while (names[i] && strcmp(names[i], key))
             i++;
@@ -107,7 +108,8 @@ static int choices(const struct at *a, const json_t *o, struct sim_choice **ret,
     *ret = drift_xcalloc(json_object_size(o), sizeof **ret);
     *ret_n = 0;
     *ret_total = 0;
-    json_object_foreach((json_t *)o, key, v) {
+    json_object_foreach((json_t *)o, key, v)
+    {
         if (!json_is_number(v) || !(json_number_value(v) >= 0))
             return bad(a, "weight of %s must be a number, 0 or more", key);
         (*ret)[*ret_n].name = drift_xstrdup(key);
@@ -160,15 +162,16 @@ static int side_copy(const struct at *a, const json_t *o, struct sim_dist *d)
 static int dist(const struct at *up, const char *name, const json_t *o, struct sim_dist *d)
 {
     struct at a = {up, name, up->err};
-    if (ONLY(&a, o, "is", "mean", "sd", "mu", "sigma", "low", "high", "p", "weights", "value", "decimals", "min", "max", "null",
-             "positive"))
+    if (ONLY(&a, o, "is", "mean", "sd", "mu", "sigma", "low", "high", "p", "weights", "value", "decimals", "min", "max",
+             "null", "positive"))
         return DRIFT_E_PARSE;
     const char *is = json_string_value(json_object_get(o, "is"));
     size_t law = 0;
     while (law < sizeof laws / sizeof *laws && (!is || strcmp(is, laws[law].name)))
         law++;
     if (law == sizeof laws / sizeof *laws)
-        return bad(&a, "is must name a distribution: normal, lognormal, uniform, poisson, bernoulli, categorical, constant");
+        return bad(
+            &a, "is must name a distribution: normal, lognormal, uniform, poisson, bernoulli, categorical, constant");
     d->law = (enum sim_law)law;
     d->min = -INFINITY;
     d->max = INFINITY;
@@ -200,11 +203,13 @@ static int topics(const struct at *up, const json_t *o, struct sim_model *m)
     json_t *v, *role;
     if (!json_is_object(o) || !json_object_size(o) || json_object_size(o) > SIM_TOPICS)
         return bad(&a, "must be an object of 1 to %d topics", SIM_TOPICS);
-    json_object_foreach((json_t *)o, key, v) {
+    json_object_foreach((json_t *)o, key, v)
+    {
         struct sim_topic *t = &m->topics[m->n_topics++];
         size_t i;
         t->name = drift_xstrdup(key);
-        json_array_foreach(v, i, role) {
+        json_array_foreach(v, i, role)
+        {
             size_t r = 0;
             while (r < 6 && (!json_is_string(role) || strcmp(json_string_value(role), names[r])))
                 r++;
@@ -234,7 +239,8 @@ static int features(const struct at *up, const json_t *o, struct sim_model *m)
     if (!json_is_object(o) || !json_object_size(o) || json_object_size(o) > SIM_FEATURES)
         return bad(&a, "must be an object of 1 to %d features", SIM_FEATURES);
     m->features = drift_xcalloc(json_object_size(o), sizeof *m->features);
-    json_object_foreach((json_t *)o, key, v) {
+    json_object_foreach((json_t *)o, key, v)
+    {
         struct sim_feature *f = &m->features[m->n_features++];
         f->name = drift_xstrdup(key);
         if (dist(&a, key, v, &f->dist))
@@ -254,7 +260,8 @@ static int score(const struct at *up, const json_t *o, struct sim_model *m)
         return DRIFT_E_PARSE;
     const json_t *weights = json_object_get(o, "weights");
     m->weights = drift_xcalloc(json_object_size(weights) + 1, sizeof *m->weights);
-    json_object_foreach((json_t *)weights, key, v) {
+    json_object_foreach((json_t *)weights, key, v)
+    {
         const char *eq = strchr(key, '=');
         struct sim_weight *w = &m->weights[m->n_weights++];
         w->feature = find(m, key, eq ? (size_t)(eq - key) : strlen(key));
@@ -280,14 +287,14 @@ static int model(const struct at *up, const char *where, const json_t *o, struct
     m->label[0] = drift_xstrdup("0");
     m->label[1] = drift_xstrdup("1");
     m->label_delay = (struct sim_dist){.law = SIM_CONSTANT, .min = 0, .max = INFINITY};
-    if (ONLY(&a, o, "name", "version", "rate", "topics", "base_rate", "features", "source", "latency", "score", "threshold",
-             "decisions", "labels", "labelled", "label_flip", "label_delay") ||
-        text(&a, o, "name", &m->name) || text(&a, o, "version", &m->version) || number(&a, o, "rate", 1e-3, 1e6, &m->rate) ||
-        number(&a, o, "base_rate", 0, 1, &m->base_rate) || number(&a, o, "threshold", 0, 1, &m->threshold) ||
-        number(&a, o, "labelled", 0, 1, &m->labelled) || number(&a, o, "label_flip", 0, 1, &m->label_flip) ||
-        pair_of_texts(&a, o, "decisions", m->decision) || pair_of_texts(&a, o, "labels", m->label) ||
-        topics(&a, json_object_get(o, "topics"), m) || features(&a, json_object_get(o, "features"), m) ||
-        score(&a, json_object_get(o, "score"), m))
+    if (ONLY(&a, o, "name", "version", "rate", "topics", "base_rate", "features", "source", "latency", "score",
+             "threshold", "decisions", "labels", "labelled", "label_flip", "label_delay") ||
+        text(&a, o, "name", &m->name) || text(&a, o, "version", &m->version) ||
+        number(&a, o, "rate", 1e-3, 1e6, &m->rate) || number(&a, o, "base_rate", 0, 1, &m->base_rate) ||
+        number(&a, o, "threshold", 0, 1, &m->threshold) || number(&a, o, "labelled", 0, 1, &m->labelled) ||
+        number(&a, o, "label_flip", 0, 1, &m->label_flip) || pair_of_texts(&a, o, "decisions", m->decision) ||
+        pair_of_texts(&a, o, "labels", m->label) || topics(&a, json_object_get(o, "topics"), m) ||
+        features(&a, json_object_get(o, "features"), m) || score(&a, json_object_get(o, "score"), m))
         return DRIFT_E_PARSE;
     if (!m->name)
         return bad(&a, "needs a name");
@@ -301,7 +308,8 @@ static int model(const struct at *up, const char *where, const json_t *o, struct
     return 0;
 }
 
-static int change(const struct at *up, const char *name, const json_t *o, const struct sim_model *m, struct sim_change *c)
+static int change(const struct at *up, const char *name, const json_t *o, const struct sim_model *m,
+                  struct sim_change *c)
 {
     struct at a = {up, name, up->err};
     *c = (struct sim_change){.feature = find(m, name, strlen(name)), .scale = 1, .null = NAN};
@@ -319,8 +327,12 @@ static int change(const struct at *up, const char *name, const json_t *o, const 
 }
 static void effect_of(struct sim_effect *e, const struct sim_model *m)
 {
-    *e = (struct sim_effect){.volume = 1, .base_rate = m->base_rate, .labelled = m->labelled, .label_flip = m->label_flip,
-                             .late_by = {.law = SIM_CONSTANT, .max = INFINITY}, .version = drift_xstrdup(m->version)};
+    *e = (struct sim_effect){.volume = 1,
+                             .base_rate = m->base_rate,
+                             .labelled = m->labelled,
+                             .label_flip = m->label_flip,
+                             .late_by = {.law = SIM_CONSTANT, .max = INFINITY},
+                             .version = drift_xstrdup(m->version)};
 }
 static int effect(const struct at *a, const json_t *o, const struct sim_model *m, struct sim_effect *e)
 {
@@ -337,9 +349,8 @@ static int effect(const struct at *a, const json_t *o, const struct sim_model *m
     if (f && !json_is_object(f))
         return bad(a, "features must be an object");
     e->changes = drift_xcalloc(json_object_size(f) + 1, sizeof *e->changes);
-    json_object_foreach((json_t *)f, key, v)
-        if (change(a, key, v, m, &e->changes[e->n_changes++]))
-            return DRIFT_E_PARSE;
+    json_object_foreach((json_t *)f, key,
+                        v) if (change(a, key, v, m, &e->changes[e->n_changes++])) return DRIFT_E_PARSE;
     return 0;
 }
 static int phase(const struct at *up, const char *where, const json_t *o, struct sim_scenario *s)
@@ -354,7 +365,8 @@ static int phase(const struct at *up, const char *where, const json_t *o, struct
         return DRIFT_E_PARSE;
     const char *duration = json_string_value(json_object_get(o, "duration"));
     int64_t ms;
-    if (!p->name || !duration || !drift_duration_parse(duration, strlen(duration), &ms) || ms <= 0 || ms > 366 * 86400000LL)
+    if (!p->name || !duration || !drift_duration_parse(duration, strlen(duration), &ms) || ms <= 0 ||
+        ms > 366 * 86400000LL)
         return bad(&a, "needs a name and a duration such as 90s");
     p->start_ms = s->duration_ms;
     p->end_ms = s->duration_ms += ms;
@@ -380,7 +392,8 @@ static int scenario(const json_t *o, struct sim_scenario *s, struct drift_err *e
         return DRIFT_E_PARSE;
     if (!json_array_size(models) || json_array_size(models) > SIM_MODELS)
         return bad(&a, "models must be a list of 1 to %d", SIM_MODELS);
-    json_array_foreach(models, i, v) {
+    json_array_foreach(models, i, v)
+    {
         snprintf(where, sizeof where, "models[%zu]", i);
         s->n_models++;
         if (model(&a, where, v, &s->models[i]))
@@ -388,7 +401,8 @@ static int scenario(const json_t *o, struct sim_scenario *s, struct drift_err *e
     }
     if (!json_array_size(phases) || json_array_size(phases) > SIM_PHASES)
         return bad(&a, "phases must be a list of 1 to %d", SIM_PHASES);
-    json_array_foreach(phases, i, v) {
+    json_array_foreach(phases, i, v)
+    {
         snprintf(where, sizeof where, "phases[%zu]", i);
         if (phase(&a, where, v, s))
             return DRIFT_E_PARSE;

@@ -55,7 +55,14 @@ struct sim_feature {
     char *name;
     struct sim_dist dist;
 };
-enum sim_role { SIM_FEATURES_ROLE = 1, SIM_SCORE = 2, SIM_DECISION = 4, SIM_SOURCE = 8, SIM_LATENCY = 16, SIM_LABEL = 32 };
+enum sim_role {
+    SIM_FEATURES_ROLE = 1,
+    SIM_SCORE = 2,
+    SIM_DECISION = 4,
+    SIM_SOURCE = 8,
+    SIM_LATENCY = 16,
+    SIM_LABEL = 32
+};
 struct sim_topic {
     char *name;
     unsigned roles;
@@ -104,7 +111,8 @@ struct sim_scenario {
 };
 
 /* calm_ms > 0: one phase of that length without any change, in place of the file's phases. */
-int sim_scenario_load(const char *file, int64_t calm_ms, struct sim_scenario **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int sim_scenario_load(const char *file, int64_t calm_ms, struct sim_scenario **ret,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
 void sim_scenario_free(struct sim_scenario *s);
 
 #endif

@@ -101,7 +101,8 @@ static void ask(struct sim_sink *k)
     rd_kafka_topic_partition_list_destroy(list); /* before rd_kafka_destroy(), which waits for it for ever */
 }
 
-static int kafka_new(struct sim_sink *k, rd_kafka_type_t type, const char *const *options, rd_kafka_t **ret, struct drift_err *err)
+static int kafka_new(struct sim_sink *k, rd_kafka_type_t type, const char *const *options, rd_kafka_t **ret,
+                     struct drift_err *err)
 {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -122,7 +123,8 @@ int sim_sink_new(const struct sim_sink_settings *s, struct sim_sink **ret, struc
 {
     struct sim_sink *k = drift_xcalloc(1, sizeof *k);
     k->s = *s;
-    const char *producer[] = {"partitioner", "murmur2_random", "linger.ms", "20", "acks", "all", "message.timeout.ms", "60000", NULL};
+    const char *producer[] = {"partitioner", "murmur2_random",     "linger.ms", "20", "acks",
+                              "all",         "message.timeout.ms", "60000",     NULL};
     const char *observer[] = {"group.id", s->follow, NULL};
     int rc = s->brokers ? kafka_new(k, RD_KAFKA_PRODUCER, producer, &k->producer, err) : 0;
     if (!rc && s->brokers && s->follow)
@@ -182,13 +184,15 @@ static int settle(struct sim_sink *k, uint64_t queued, uint64_t ahead, struct dr
             seen = k->progress;
             since = now;
         } else if (now - since > k->s.patience_ms) {
-            return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP, "no progress for %lld s: %llu bytes unanswered by %s, %llu not committed by group %s",
+            return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP,
+                              "no progress for %lld s: %llu bytes unanswered by %s, %llu not committed by group %s",
                               (long long)k->s.patience_ms / 1000, (unsigned long long)k->queued, k->s.brokers,
                               (unsigned long long)k->ahead, k->s.follow ? k->s.follow : "-");
         }
     }
     if (k->failed)
-        return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP, "cannot produce to %s: %s", k->s.brokers, rd_kafka_err2str(k->failed));
+        return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP, "cannot produce to %s: %s", k->s.brokers,
+                          rd_kafka_err2str(k->failed));
     return 0;
 }
 static uint64_t ahead_max(const struct sim_sink *k)
@@ -207,7 +211,8 @@ static int write_line(struct sim_sink *k, const char *topic, const void *p, size
     }
     return 0;
 }
-int sim_sink_send(struct sim_sink *k, const char *topic, const char *key, const void *p, size_t n, int64_t ts_ms, struct drift_err *err)
+int sim_sink_send(struct sim_sink *k, const char *topic, const char *key, const void *p, size_t n, int64_t ts_ms,
+                  struct drift_err *err)
 {
     int rc = write_line(k, topic, p, n, err);
     if (rc || !k->producer)
@@ -217,9 +222,10 @@ int sim_sink_send(struct sim_sink *k, const char *topic, const char *key, const 
     if (rc)
         return rc;
     for (;;) {
-        rd_kafka_resp_err_t e = rd_kafka_producev(k->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, key ? strlen(key) : 0),
-                                                  RD_KAFKA_V_VALUE((void *)(uintptr_t)p, n), RD_KAFKA_V_TIMESTAMP(ts_ms),
-                                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        rd_kafka_resp_err_t e =
+            rd_kafka_producev(k->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, key ? strlen(key) : 0),
+                              RD_KAFKA_V_VALUE((void *)(uintptr_t)p, n), RD_KAFKA_V_TIMESTAMP(ts_ms),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (!e)
             break;
         if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL || *k->s.stop)

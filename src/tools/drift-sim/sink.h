@@ -13,10 +13,10 @@
 #include "driftd/internal/base/err.h"
 
 struct sim_sink_settings {
-    const char *brokers;   /* NULL: no Kafka */
-    const char *follow;    /* consumer group; NULL: none */
-    uint64_t ahead_max;    /* bytes */
-    int64_t patience_ms;   /* without any progress of broker or group for so long: an error */
+    const char *brokers;      /* NULL: no Kafka */
+    const char *follow;       /* consumer group; NULL: none */
+    uint64_t ahead_max;       /* bytes */
+    int64_t patience_ms;      /* without any progress of broker or group for so long: an error */
     const volatile int *stop; /* not 0: give up waiting */
 };
 struct sim_sink;

@@ -83,8 +83,9 @@ static struct drawn draw(struct rng *r, const struct sim_dist *d, const struct s
     if (null > 0 && uniform(r) < null)
         return (struct drawn){.is = DRAWN_NULL};
     if (d->law == SIM_CATEGORICAL)
-        return (struct drawn){.is = DRAWN_TEXT, .text = c && c->n_choices ? choose(r, c->choices, c->n_choices, c->total)
-                                                                         : choose(r, s->choices, s->n_choices, s->total)};
+        return (struct drawn){.is = DRAWN_TEXT,
+                              .text = c && c->n_choices ? choose(r, c->choices, c->n_choices, c->total)
+                                                        : choose(r, s->choices, s->n_choices, s->total)};
     if (d->text)
         return (struct drawn){.is = DRAWN_TEXT, .text = d->text};
     double x = number(r, d->law, s);
@@ -222,8 +223,12 @@ static void record(struct drift_buf *b, const struct event *ev, unsigned roles)
 
 static void send(struct sim_traffic *t, const struct event *ev, const struct sim_topic *topic, double at_ms, bool label)
 {
-    struct waiting w = {.at_ms = (int64_t)at_ms, .ts_ms = label ? t->start_ms + (int64_t)at_ms : ev->ts_ms, .label = label,
-                        .topic = topic->name, .key = drift_xstrdup(ev->key), .text = drift_xstrndup(t->text.data, t->text.len),
+    struct waiting w = {.at_ms = (int64_t)at_ms,
+                        .ts_ms = label ? t->start_ms + (int64_t)at_ms : ev->ts_ms,
+                        .label = label,
+                        .topic = topic->name,
+                        .key = drift_xstrdup(ev->key),
+                        .text = drift_xstrndup(t->text.data, t->text.len),
                         .len = t->text.len};
     push(t, w);
 }
@@ -272,7 +277,8 @@ static void label_send(struct sim_traffic *t, const struct event *ev, double at_
 static void event_send(struct sim_traffic *t, size_t model, struct rng *r)
 {
     struct source *src = &t->source[model];
-    struct event ev = {.m = &t->s->models[model], .e = &t->s->phases[src->phase].effect[model],
+    struct event ev = {.m = &t->s->models[model],
+                       .e = &t->s->phases[src->phase].effect[model],
                        .ts_ms = t->start_ms + (int64_t)src->next_ms};
     snprintf(ev.key, sizeof ev.key, "%.100s-%" PRIx64 "-%08" PRIu64, ev.m->name, t->seed, src->i);
     event_draw(&ev, r);
@@ -297,7 +303,8 @@ static void advance(struct sim_traffic *t, size_t model, double amount)
     struct source *src = &t->source[model];
     for (; src->phase < t->s->n_phases; src->phase++) {
         const struct sim_phase *p = &t->s->phases[src->phase];
-        double per_ms = t->s->models[model].rate * p->effect[model].volume / 1000, room = (double)p->end_ms - src->next_ms;
+        double per_ms = t->s->models[model].rate * p->effect[model].volume / 1000,
+               room = (double)p->end_ms - src->next_ms;
         if (amount < per_ms * room) {
             src->next_ms += amount / per_ms;
             return;
@@ -366,6 +373,7 @@ bool sim_traffic_next(struct sim_traffic *t, struct sim_message *ret)
         return false;
     waiting_release(&t->out);
     t->out = pop(t);
-    *ret = (struct sim_message){t->out.topic, t->out.key, t->out.text, t->out.len, t->out.at_ms, t->out.ts_ms, t->out.label};
+    *ret = (struct sim_message){t->out.topic, t->out.key,   t->out.text, t->out.len,
+                                t->out.at_ms, t->out.ts_ms, t->out.label};
     return true;
 }
