@@ -8,6 +8,8 @@
 
 #include "driftd/internal/base/meter.h"
 
+static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000 */
+
 void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum drift_chain_kind kind)
 {
     struct drift_buf b;
@@ -92,7 +94,7 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
     }
     if (!strcmp(f->name, "judged_until") && drift_i64_parse(f->value, f->len, &v))
         c->judged_until_ms = v;
-    if (!strcmp(f->name, "first") && drift_i64_parse(f->value, f->len, &v))
+    if (!strcmp(f->name, "first") && drift_i64_parse(f->value, f->len, &v) && v >= 0 && v <= TIME_MAX_MS)
         c->first_ms = v;
     if (!strncmp(f->name, "w:", 2) && drift_i64_parse(f->name + 2, strlen(f->name + 2), &v)) {
         struct drift_judged j;
@@ -122,7 +124,6 @@ int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, 
         return rc;
     }
     if (next.n_judged)
-        if (next.n_judged)
         qsort(next.judged, next.n_judged, sizeof *next.judged, by_start);
     forget(c);
     c->plan = next.plan;
@@ -143,4 +144,17 @@ const struct drift_judged *drift_chain_judged(const struct drift_chain *c, int64
 {
     struct drift_judged key = {.start_ms = start_ms};
     return c->n_judged ? bsearch(&key, c->judged, c->n_judged, sizeof *c->judged, by_start) : NULL;
+}
+
+size_t drift_chain_judged_from(const struct drift_chain *c, int64_t start_ms)
+{
+    size_t lo = 0, hi = c->n_judged;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (c->judged[mid].start_ms < start_ms)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }

@@ -15,6 +15,7 @@
 #include "driftd/internal/window/blob.h"
 
 enum { BLOB_MAX = 64 << 20, NUMBER = 24 };
+static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000 */
 
 struct window {
     size_t chain;
@@ -43,6 +44,7 @@ struct chain_state {
     char gone_field[2 * DRIFT_NAME_MAX + 96], gone_text[NUMBER];
     struct total late, late_after_idle, reconciled;
     struct window *last; /* the window that took the last event */
+    size_t n_open;       /* windows with a summary */
 };
 
 struct bound { /* one binding a layout and chain */
@@ -58,9 +60,10 @@ struct drift_partition {
     int64_t offset;     /* next; -1: none */
     int64_t wm_ms;      /* log and advances */
     int64_t log_wm_ms;  /* greatest event time of the log alone */
+    int64_t close_ms;   /* the lowest of the open windows'; INT64_MAX: none */
     int64_t partial_ms; /* windows that start at or before it were not seen from their beginning; INT64_MIN: none */
-    bool await_first, offset_dirty, wm_dirty, partial_dirty, urgent;
-    char offset_text[NUMBER], wm_text[NUMBER], partial_text[NUMBER];
+    bool await_first, offset_dirty, wm_dirty, log_dirty, partial_dirty, urgent;
+    char offset_text[NUMBER], wm_text[NUMBER], log_text[NUMBER], partial_text[NUMBER];
     size_t n_windows, cap_windows;
     struct window **windows; /* ascending (start, chain) */
     struct total *other; /* [DRIFT_N_REASON] that belong to no chain */
@@ -83,7 +86,8 @@ static void total_init(struct total *t, const char *kind, const char *key, const
 
 static void total_add(struct total *t, int64_t by)
 {
-    t->value += by;
+    if (__builtin_add_overflow(t->value, by, &t->value)) /* the slot had a value that nobody counted */
+        t->value = by < 0 ? INT64_MIN : INT64_MAX;
     t->dirty = t->dirty || by != 0;
 }
 
@@ -103,6 +107,7 @@ static void init_totals(struct drift_partition *p)
         cs->gone_ms = INT64_MIN;
         cs->gone_dirty = false;
         cs->last = NULL;
+        cs->n_open = 0;
     }
 }
 
@@ -121,6 +126,7 @@ struct drift_partition *drift_partition_new(const struct drift_partition_setting
     p->set.chains = NULL; /* borrowed for this call only */
     p->offset = -1;
     p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
+    p->close_ms = INT64_MAX;
     init_totals(p);
     return p;
 }
@@ -147,7 +153,8 @@ static void forget(struct drift_partition *p)
     init_totals(p);
     p->offset = -1;
     p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
-    p->await_first = p->offset_dirty = p->wm_dirty = p->partial_dirty = p->urgent = false;
+    p->close_ms = INT64_MAX;
+    p->await_first = p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->urgent = false;
 }
 
 void drift_partition_free(struct drift_partition *p)
@@ -231,6 +238,9 @@ static int open_window(struct drift_partition *p, struct window *w, struct drift
     if (!w->summary)
         return drift_fail(err, DRIFT_E_MEMORY, DRIFT_STOP, "out of memory opening a window of %s", c->model->name);
     w->binding = binding_for(p, w->chain, layout);
+    p->chains[w->chain].n_open++;
+    if (w->close_ms < p->close_ms)
+        p->close_ms = w->close_ms;
     return 0;
 }
 
@@ -241,12 +251,26 @@ static bool parse_number(const struct drift_pair *f, int64_t *ret)
     return drift_i64_parse(f->value, f->len, ret);
 }
 
+/* The cells that the blob was counted with are not to be had (any more): its records still count as records, but the
+ * window cannot be measured. */
+static void load_uncounted(struct window *w, const struct drift_chain *c, const char *partition)
+{
+    w->summary->n = w->n;
+    w->partial = true;
+    drift_log(DRIFT_ERROR, "window_of_other_cells", KV_S("model", c->model->name), KV_S("partition", partition),
+              KV_I("window", w->start_ms), KV_U("events", w->n),
+              KV_S("text", "counted with another baseline's cells than its plan gives: the window is partial"));
+}
+
 static int load_window(struct drift_partition *p, size_t chain, int64_t start, const struct drift_pair *f, struct drift_err *err)
 {
     struct drift_blob_head head;
+    const struct drift_chain *c = p->chains[chain].chain;
     int rc = drift_blob_head(f->value, f->len, &head, err);
     if (rc)
         return rc;
+    if (start < -TIME_MAX_MS || start > TIME_MAX_MS || drift_plan_window_start(&c->plan, start) != start)
+        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "the plan of %s has no window that starts there", c->model->name);
     struct window *w = add_window(p, chain, start);
     w->n = head.n;
     w->partial = head.partial;
@@ -255,10 +279,10 @@ static int load_window(struct drift_partition *p, size_t chain, int64_t start, c
         return 0;
     if ((rc = open_window(p, w, err)) == 0)
         rc = drift_blob_add(f->value, f->len, w->summary, err);
-    if (rc == DRIFT_E_MISMATCH)
-        return drift_fail(err, DRIFT_E_MISMATCH, DRIFT_RETRY,
-                          "window %" PRId64 " of %s was counted with another baseline's cells: restore the baseline that its plan names",
-                          start, p->chains[chain].chain->model->name);
+    if (rc == DRIFT_E_MISMATCH) {
+        load_uncounted(w, c, p->name);
+        rc = 0;
+    }
     return rc;
 }
 
@@ -316,15 +340,8 @@ int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fi
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field wm of partition %s in Redis is no time", p->name);
     if ((f = drift_pairs_find(fields, "partial")) && parse_number(f, &v))
         p->partial_ms = v;
-    p->log_wm_ms = p->wm_ms;
-    if ((f = drift_pairs_find(fields, "adv"))) { /* from:to:ms; the log itself had come to `from` */
-        const char *colon = memchr(f->value, ':', f->len), *end = f->value + f->len;
-        const char *second = colon ? memchr(colon + 1, ':', (size_t)(end - colon - 1)) : NULL;
-        int64_t to;
-        if (second && drift_i64_parse(f->value, (size_t)(colon - f->value), &v) &&
-            drift_i64_parse(colon + 1, (size_t)(second - colon - 1), &to) && to == p->wm_ms)
-            p->log_wm_ms = v;
-    }
+    if ((f = drift_pairs_find(fields, "log")) && parse_number(f, &v)) /* absent: advances alone have raised wm */
+        p->log_wm_ms = v;
     for (size_t i = 0; i < fields->n; i++) {
         f = &fields->pair[i];
         int c = field_chain(p, f->name, "b:", &rest);
@@ -400,9 +417,9 @@ enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain,
     enum drift_reason why = DRIFT_REASON_NONE;
     if (!drift_plan_has_partition(drift_plan_at(plan, start), p->topic, p->set.number))
         why = DRIFT_REASON_NOT_IN_PLAN;
-    else if (start < cs->gone_ms || p->log_wm_ms >= close)
+    else if (p->log_wm_ms >= close)
         why = DRIFT_REASON_LATE;
-    else if (p->wm_ms >= close)
+    else if (p->wm_ms >= close || start < cs->gone_ms)
         why = DRIFT_REASON_LATE_AFTER_IDLE;
     if (why) {
         drift_partition_refuse(p, (int)chain, why);
@@ -431,8 +448,7 @@ static void mark_partial(struct drift_partition *p, int64_t time_ms)
 static void raise_watermark(struct drift_partition *p, int64_t to_ms)
 {
     p->wm_ms = to_ms;
-    for (size_t i = 0; i < p->n_windows && !p->urgent; i++)
-        p->urgent = p->windows[i]->summary && p->windows[i]->close_ms <= to_ms;
+    p->urgent = p->urgent || p->close_ms <= to_ms;
 }
 
 void drift_partition_pass(struct drift_partition *p, int64_t offset, int64_t time_ms)
@@ -443,8 +459,10 @@ void drift_partition_pass(struct drift_partition *p, int64_t offset, int64_t tim
         return;
     if (p->await_first)
         mark_partial(p, time_ms);
-    if (time_ms > p->log_wm_ms)
+    if (time_ms > p->log_wm_ms) {
         p->log_wm_ms = time_ms;
+        p->log_dirty = true;
+    }
     if (time_ms > p->wm_ms) {
         p->wm_dirty = true;
         raise_watermark(p, time_ms);
@@ -516,10 +534,10 @@ static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop
     bool any = false;
     for (size_t c = 0; c < p->set.n_chains; c++) {
         const struct drift_chain *chain = p->chains[c].chain;
-        for (size_t i = 0; i < chain->n_judged; i++) {
+        for (size_t i = drift_chain_judged_from(chain, p->chains[c].gone_ms); i < chain->n_judged; i++) {
             const struct drift_judged *j = &chain->judged[i];
             if (j->start_ms < p->chains[c].gone_ms)
-                continue;
+                continue; /* by the one before it */
             if (now_ms - j->at_ms < p->set.retain_ms || p->wm_ms < drift_plan_close_ms(&chain->plan, j->start_ms))
                 break;
             const struct window *w = window_at(p, j->start_ms, c);
@@ -551,6 +569,8 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
         add_number(p, "offset", p->offset, p->offset_text);
     if (p->wm_dirty)
         add_number(p, "wm", p->wm_ms, p->wm_text);
+    if (p->log_dirty)
+        add_number(p, "log", p->log_wm_ms, p->log_text);
     if (p->partial_dirty)
         add_number(p, "partial", p->partial_ms, p->partial_text);
     for (size_t i = 0; i < p->n_windows; i++) {
@@ -583,7 +603,8 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
 
 void drift_partition_flushed(struct drift_partition *p)
 {
-    p->offset_dirty = p->wm_dirty = p->partial_dirty = p->urgent = false;
+    p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->urgent = false;
+    p->close_ms = INT64_MAX;
     for (int r = 1; r < DRIFT_N_REASON; r++)
         p->other[r].dirty = false;
     for (size_t c = 0; c < p->set.n_chains; c++) {
@@ -600,7 +621,10 @@ void drift_partition_flushed(struct drift_partition *p)
             drift_summary_free(w->summary);
             w->summary = NULL;
             drift_buf_release(&w->blob);
+            p->chains[w->chain].n_open--;
         }
+        if (w->summary && w->close_ms < p->close_ms)
+            p->close_ms = w->close_ms;
     }
     for (size_t i = 0; i < p->n_dropped; i++)
         window_free(p->dropped[i]);
@@ -619,14 +643,9 @@ bool drift_partition_closes(const struct drift_partition *p, int64_t to_ms)
 {
     if (p->wm_ms == INT64_MIN)
         return true;
-    for (size_t c = 0; c < p->set.n_chains; c++) {
-        const struct drift_plan *plan = &p->chains[c].chain->plan;
-        /* the latest window that `to` closes: has the watermark closed it already? */
-        int64_t late = plan->entry[plan->n - 1].lateness_ms, window = plan->entry[plan->n - 1].window_ms;
-        int64_t start = drift_plan_window_start(plan, to_ms - late - window);
-        if (drift_plan_close_ms(plan, start) <= to_ms && drift_plan_close_ms(plan, start) > p->wm_ms)
+    for (size_t c = 0; c < p->set.n_chains; c++)
+        if (drift_plan_last_closed(&p->chains[c].chain->plan, to_ms) > p->wm_ms)
             return true;
-    }
     return false;
 }
 
@@ -641,19 +660,16 @@ int64_t drift_partition_last_close(const struct drift_partition *p)
 
 size_t drift_partition_open_windows(const struct drift_partition *p, size_t chain)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < p->n_windows; i++)
-        n += p->windows[i]->chain == chain && p->windows[i]->summary;
-    return n;
+    return p->chains[chain].n_open;
 }
 
 uint64_t drift_partition_refused(const struct drift_partition *p, enum drift_reason why)
 {
-    int64_t n = p->other[why].value;
+    uint64_t n = (uint64_t)p->other[why].value;
     for (size_t c = 0; c < p->set.n_chains; c++) {
-        n += p->refused[c * DRIFT_N_REASON + why].value;
-        n += why == DRIFT_REASON_LATE ? p->chains[c].late.value : 0;
-        n += why == DRIFT_REASON_LATE_AFTER_IDLE ? p->chains[c].late_after_idle.value : 0;
+        n += (uint64_t)p->refused[c * DRIFT_N_REASON + why].value;
+        n += why == DRIFT_REASON_LATE ? (uint64_t)p->chains[c].late.value : 0;
+        n += why == DRIFT_REASON_LATE_AFTER_IDLE ? (uint64_t)p->chains[c].late_after_idle.value : 0;
     }
-    return (uint64_t)n;
+    return n;
 }

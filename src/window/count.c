@@ -29,7 +29,7 @@ struct drift_binding {
     const struct drift_stream *stream;
     const struct drift_model *model;
     enum drift_chain_kind chain;
-    bool has_features, mixed;
+    bool has_features;
     size_t n_feeds, n_scalars, n_lanes, n_slow;
     struct feed *feeds;
     struct lane *lanes;
@@ -38,6 +38,8 @@ struct drift_binding {
     /* field slots without a column that the model would watch: "new" */
     size_t n_extra;
     uint32_t *extra;
+    uint32_t n_known;  /* field slots looked up so far */
+    uint32_t *feed_of; /* [column] -> feed */
     uint32_t generation; /* of the field list that slots and extra are for */
 };
 
@@ -57,7 +59,6 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
     b->model = model;
     b->chain = chain;
     b->generation = UINT32_MAX;
-    b->mixed = drift_stream_feeds(stream, DRIFT_CHAIN_INPUT) && drift_stream_feeds(stream, DRIFT_CHAIN_LABEL);
     if (chain == DRIFT_CHAIN_LABEL) {
         add_scalar(b, DRIFT_LABEL, stream->label, offsetof(struct drift_event, label));
         return b;
@@ -70,9 +71,13 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
     b->feeds = drift_xcalloc(layout->n_columns, sizeof *b->feeds);
     b->lanes = drift_xcalloc(layout->n_columns, sizeof *b->lanes);
     b->slow = drift_xcalloc(layout->n_columns, sizeof *b->slow);
-    for (uint32_t i = 0; b->has_features && i < layout->n_columns; i++)
-        if (layout->columns[i].role == DRIFT_FEATURE)
-            b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT};
+    b->feed_of = drift_xcalloc(layout->n_columns, sizeof *b->feed_of);
+    for (uint32_t i = 0; b->has_features && i < layout->n_columns; i++) {
+        if (layout->columns[i].role != DRIFT_FEATURE)
+            continue;
+        b->feed_of[i] = (uint32_t)b->n_feeds;
+        b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT};
+    }
     return b;
 }
 
@@ -84,21 +89,34 @@ void drift_binding_free(struct drift_binding *b)
     free(b->lanes);
     free(b->slow);
     free(b->extra);
+    free(b->feed_of);
     free(b);
+}
+
+/* Which column feeds a field name; names are looked up once, since hostile records may show thousands, one by one. */
+static void look_up(struct drift_binding *b, const struct drift_fields *fields)
+{
+    if (fields->n < b->n_known) /* another list */
+        b->n_known = 0;
+    if (!b->n_known)
+        for (size_t i = 0; i < b->n_feeds; i++)
+            b->feeds[i].slot = NO_SLOT;
+    b->extra = drift_xrealloc(b->extra, fields->n, sizeof *b->extra);
+    b->n_extra = b->n_known ? b->n_extra : 0;
+    for (; b->n_known < fields->n; b->n_known++) {
+        const char *name = fields->names[b->n_known];
+        int column = b->n_feeds ? drift_layout_find(b->layout, DRIFT_FEATURE, name) : -1;
+        if (column >= 0)
+            b->feeds[b->feed_of[column]].slot = (int32_t)b->n_known;
+        else if (b->n_feeds && (!b->model || drift_model_wants(b->model, name)))
+            b->extra[b->n_extra++] = b->n_known;
+    }
 }
 
 /* The stream has shown new fields: find out which column each slot feeds. */
 static void rebind(struct drift_binding *b, const struct drift_fields *fields)
 {
-    int32_t *column_of = drift_xcalloc(fields->n, sizeof *column_of);
-    for (size_t i = 0; i < b->n_feeds; i++)
-        b->feeds[i].slot = NO_SLOT;
-    for (uint32_t s = 0; s < fields->n; s++)
-        column_of[s] = drift_layout_find(b->layout, DRIFT_FEATURE, fields->names[s]);
-    for (size_t i = 0; i < b->n_feeds; i++)
-        for (uint32_t s = 0; s < fields->n; s++)
-            if (column_of[s] >= 0 && &b->layout->columns[column_of[s]] == b->feeds[i].column)
-                b->feeds[i].slot = (int32_t)s;
+    look_up(b, fields);
     b->n_lanes = b->n_slow = 0;
     for (size_t i = 0; i < b->n_feeds; i++) {
         const struct feed *f = &b->feeds[i];
@@ -107,12 +125,6 @@ static void rebind(struct drift_binding *b, const struct drift_fields *fields)
         else
             b->slow[b->n_slow++] = *f;
     }
-    b->extra = drift_xrealloc(b->extra, fields->n, sizeof *b->extra);
-    b->n_extra = 0;
-    for (uint32_t s = 0; b->n_feeds && s < fields->n; s++)
-        if (column_of[s] < 0 && (!b->model || drift_model_wants(b->model, fields->names[s])))
-            b->extra[b->n_extra++] = s;
-    free(column_of);
     b->generation = fields->generation;
 }
 
@@ -126,11 +138,16 @@ static bool any_input(const struct drift_event *ev)
     return false;
 }
 
+bool drift_stream_event_feeds(const struct drift_stream *stream, const struct drift_event *ev, enum drift_chain_kind chain)
+{
+    if (chain == DRIFT_CHAIN_LABEL)
+        return stream->label && ev->label.kind != DRIFT_V_ABSENT;
+    return drift_stream_feeds(stream, DRIFT_CHAIN_INPUT) && (!stream->label || any_input(ev));
+}
+
 bool drift_binding_wants(const struct drift_binding *b, const struct drift_event *ev)
 {
-    if (b->chain == DRIFT_CHAIN_LABEL)
-        return b->stream->label && ev->label.kind != DRIFT_V_ABSENT;
-    return !b->mixed || any_input(ev);
+    return drift_stream_event_feeds(b->stream, ev, b->chain);
 }
 
 struct drift_str drift_value_category(enum drift_value_kind kind, double num, struct drift_str str, char *scratch)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { PLAN_VERSION = 1 };
-static const int64_t WINDOW_MAX_MS = INT64_C(366) * 86400000;
+static const int64_t WINDOW_MAX_MS = INT64_C(366) * 86400000, TIME_MAX_MS = INT64_C(253402300800000) /* year 10000 */;
 
 void drift_plan_entry_release(struct drift_plan_entry *e)
 {
@@ -37,7 +37,7 @@ static bool parse_topics(const json_t *topics, struct drift_plan_entry *e)
     json_object_foreach((json_t *)topics, name, n)
     {
         json_int_t v = json_integer_value(n);
-        if (!json_is_integer(n) || v < 0 || v > 1000000)
+        if (!json_is_integer(n) || v < 1 || v > 1000000)
             return false;
         e->topics[e->n_topics].topic = drift_xstrdup(name);
         e->topics[e->n_topics++].partitions = (int32_t)v;
@@ -61,7 +61,8 @@ static bool parse_entry(const json_t *j, struct drift_plan_entry *e)
     e->baseline_id = drift_xstrdup(id);
     e->baseline_digest = drift_xstrdup(digest);
     e->config_hash = drift_xstrdup(config);
-    return e->window_ms > 0 && e->window_ms <= WINDOW_MAX_MS && e->lateness_ms >= 0 && e->lateness_ms <= WINDOW_MAX_MS &&
+    bool placed = e->from_ms == INT64_MIN || (e->from_ms >= 0 && e->from_ms <= TIME_MAX_MS && e->window_ms > 0 && e->from_ms % e->window_ms == 0);
+    return placed && e->window_ms > 0 && e->window_ms <= WINDOW_MAX_MS && e->lateness_ms >= 0 && e->lateness_ms <= WINDOW_MAX_MS &&
            parse_topics(json_object_get(j, "topics"), e);
 }
 
@@ -146,6 +147,24 @@ int64_t drift_plan_close_ms(const struct drift_plan *p, int64_t start_ms)
     return close;
 }
 
+int64_t drift_plan_last_closed(const struct drift_plan *p, int64_t t_ms)
+{
+    int64_t last = INT64_MIN;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct drift_plan_entry *e = &p->entry[i];
+        int64_t end = t_ms - e->lateness_ms; /* of the entry's last window that may be closed */
+        if (i + 1 < p->n && p->entry[i + 1].from_ms < end)
+            end = p->entry[i + 1].from_ms;
+        int64_t start = align_down(end - e->window_ms, e->window_ms);
+        if (start < e->from_ms)
+            continue;
+        int64_t close = drift_plan_close_ms(p, start);
+        if (close <= t_ms && close > last)
+            last = close;
+    }
+    return last;
+}
+
 bool drift_plan_has_partition(const struct drift_plan_entry *e, const char *topic, int32_t partition)
 {
     for (size_t i = 0; i < e->n_topics; i++)
@@ -162,9 +181,13 @@ int64_t drift_plan_boundary(const struct drift_plan *p, int64_t t_ms, int64_t ne
         a = b;
         b = rest;
     }
-    int64_t unit = old / a * new_window_ms;
-    if (p->n && p->entry[p->n - 1].from_ms > t_ms)
+    int64_t unit, start;
+    if (__builtin_mul_overflow(old / a, new_window_ms, &unit))
+        return INT64_MAX;
+    if (p->n && p->entry[p->n - 1].from_ms >= t_ms)
         t_ms = p->entry[p->n - 1].from_ms + 1;
-    int64_t start = align_down(t_ms, unit);
-    return start == t_ms ? start : start + unit;
+    start = align_down(t_ms, unit);
+    if (start != t_ms && __builtin_add_overflow(start, unit, &start))
+        return INT64_MAX;
+    return start <= TIME_MAX_MS ? start : INT64_MAX;
 }

@@ -46,8 +46,11 @@ static inline int64_t drift_plan_window_end(const struct drift_plan *p, int64_t 
 {
     return start_ms + drift_plan_at(p, start_ms)->window_ms;
 }
+/* The greatest X(W) that is not above t: what a watermark at t has closed last.  INT64_MIN: nothing. */
+int64_t drift_plan_last_closed(const struct drift_plan *p, int64_t t_ms);
 bool drift_plan_has_partition(const struct drift_plan_entry *e, const char *topic, int32_t partition);
-/* Next window start of the plan at or after t (for PLAN_ADD's from with the same or another window length). */
+/* Next window start of the plan at or after t, after the last entry's (for PLAN_ADD's from with the same or another
+ * window length).  INT64_MAX: the two lengths share no boundary before the year 10000. */
 int64_t drift_plan_boundary(const struct drift_plan *p, int64_t t_ms, int64_t new_window_ms);
 
 #endif

@@ -207,6 +207,175 @@ START_TEST(idle_advance_and_drop)
 }
 END_TEST
 
+/* What the log decides and what idleness decides stay apart, over several advances and restarts. */
+START_TEST(idle_and_log_apart)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    make_chain(&c);
+    struct drift_partition *p = start(&c, &s);
+    struct drift_event at = {.time_ms = 9000, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+    ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_NONE);
+    drift_partition_pass(p, 0, 9000);
+    flush(p, &s);
+    slot_set(&s, "adv", "9000:20000:1", 12);
+    slot_set(&s, "wm", "20000", 5);
+    drift_partition_advanced(p, 20000);
+    at.time_ms = 12000;
+    ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_LATE_AFTER_IDLE);
+    drift_partition_pass(p, 1, 12000);
+    flush(p, &s);
+    slot_set(&s, "adv", "20000:30000:2", 13);
+    slot_set(&s, "wm", "30000", 5);
+    drift_partition_advanced(p, 30000);
+    for (int again = 0; again < 2; again++) {
+        at.time_ms = 7000; /* closed by the log's 12000 */
+        ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_LATE);
+        at.time_ms = 11000; /* not by the log */
+        ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_LATE_AFTER_IDLE);
+        at.time_ms = 25000;
+        ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_LATE_AFTER_IDLE);
+        drift_partition_free(p);
+        p = start(&c, &s);
+    }
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
+/* The baseline that a window was counted with is gone: its records stay records, and the partition goes on. */
+START_TEST(other_cells)
+{
+    struct drift_layout *counted = the_layout, *bare = drift_layout_new();
+    struct drift_chain c;
+    struct slot s = {0};
+    struct drift_blob_head head;
+    struct drift_err err;
+    ck_assert_int_eq(drift_layout_seal(bare), 0);
+    make_chain(&c);
+    struct drift_partition *p = start(&c, &s);
+    struct drift_event ev = {.time_ms = 500, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+        drift_partition_pass(p, i, 500);
+    }
+    flush(p, &s);
+    drift_partition_free(p);
+    drift_chain_release(&c);
+    the_layout = bare;
+    make_chain(&c);
+    p = start(&c, &s);
+    ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+    drift_partition_pass(p, 3, 500);
+    flush(p, &s);
+    const struct drift_pair *f = drift_pairs_find(&s.fields, "b:m%2F1:i:0:");
+    ck_assert(f && drift_blob_head(f->value, f->len, &head, &err) == 0);
+    ck_assert_uint_eq(head.n, 4);
+    ck_assert(head.partial);
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+    the_layout = counted;
+    drift_layout_free(bare);
+}
+END_TEST
+
+/* Whoever can write to Redis can write anything: refused or used, never a crash, never a wrong sum. */
+START_TEST(hostile_slot)
+{
+    static const char *const bad[][2] = {
+        {"offset", "-1"}, {"offset", "x"}, {"offset", "99999999999999999999"}, {"wm", ""}, {"wm", "1e3"},
+        {"b:m%2F1:i:0:", "junk"}, {"b:m%2F1:i:9223372036854775807:", NULL}, {"b:m%2F1:i:-9223372036854775808:", NULL},
+        {"b:m%2F1:i:1:", NULL}, {"b:m%2F1:i::", NULL}, {"b:m%2F1:i:x:", NULL},
+    };
+    static const char *const odd[][2] = {
+        {"wm", "9223372036854775807"}, {"log", "9223372036854775807"}, {"log", "x"}, {"partial", "9223372036854775807"},
+        {"gone:m%2F1:i", "9223372036854775807"}, {"gone:m%2F1:i", "-9223372036854775808"}, {"late:m%2F1:i", "9223372036854775807"},
+        {"late:m%2F1:i", "-9223372036854775808"}, {"other:-:future", "9223372036854775807"}, {"adv", ":::"}, {"b:other:i:0:", "junk"},
+        {"b:m%2F1:i", "junk"}, {"", ""}, {"b:", ""},
+    };
+    struct drift_chain c;
+    struct drift_err err;
+    struct drift_buf blob;
+    make_chain(&c);
+    struct drift_summary *sum = drift_summary_new(the_layout);
+    drift_buf_init(&blob, 1 << 20);
+    drift_blob_save(sum, 0, false, &blob);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct slot s = {0};
+        slot_set(&s, bad[i][0], bad[i][1] ? bad[i][1] : blob.data, bad[i][1] ? strlen(bad[i][1]) : blob.len);
+        struct drift_partition *p = drift_partition_new(&(struct drift_partition_settings){"t", 0, &stream, 1, (struct drift_chain *[]){&c}, 5000});
+        ck_assert_msg(drift_partition_load(p, &s.fields, &err) != 0, "%s=%s", bad[i][0], bad[i][1]);
+        ck_assert(err.text[0] != 0);
+        drift_partition_free(p);
+        slot_free(&s);
+    }
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        struct slot s = {0};
+        slot_set(&s, odd[i][0], odd[i][1], strlen(odd[i][1]));
+        struct drift_partition *p = start(&c, &s);
+        for (int64_t t = 0; t < 20000; t += 700) {
+            struct drift_event ev = {.time_ms = t, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+            (void)drift_partition_count(p, 0, &ev);
+            drift_partition_refuse(p, -1, DRIFT_REASON_FUTURE);
+            drift_partition_refuse(p, 0, DRIFT_REASON_LATE);
+            drift_partition_pass(p, t, t);
+            (void)drift_partition_closes(p, t);
+            flush(p, &s);
+        }
+        (void)drift_partition_refused(p, DRIFT_REASON_LATE);
+        drift_partition_free(p);
+        slot_free(&s);
+    }
+    drift_summary_free(sum);
+    drift_buf_release(&blob);
+    drift_chain_release(&c);
+}
+END_TEST
+
+/* Thousands of windows: memory for the open ones only, and closed ones go when their verdicts have settled. */
+START_TEST(many_windows)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    make_chain(&c);
+    struct drift_partition *p = start(&c, &s);
+    for (int64_t w = 0; w < 3000; w++) {
+        struct drift_event ev = {.time_ms = w * WINDOW, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+        ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+        drift_partition_pass(p, w, ev.time_ms);
+        flush(p, &s);
+        ck_assert_uint_le(drift_partition_open_windows(p, 0), 3);
+    }
+    c.judged = calloc(3000, sizeof *c.judged);
+    for (int64_t w = 0; w < 2990; w++) {
+        struct drift_err err;
+        static const char header[] = "{\"kind\":\"ok\",\"end\":%" PRId64 ",\"ms\":1,\"parts\":{\"t/0\":[1,0]}}";
+        char *json = drift_xasprintf(header, (w + 1) * WINDOW);
+        ck_assert_int_eq(drift_judged_parse(json, strlen(json), w * WINDOW, &c.judged[c.n_judged++], &err), 0);
+        free(json);
+    }
+    struct drift_flush f;
+    size_t bytes;
+    ck_assert(drift_partition_dirty(p, 10000));
+    drift_partition_prepare(p, 10000, &f, &bytes);
+    ck_assert_uint_eq(f.n_dels, 2990);
+    for (size_t i = 0; i < f.n_dels; i++)
+        slot_del(&s, f.dels[i]);
+    for (size_t i = 0; i < f.n_sets; i++)
+        slot_set(&s, f.sets[i].name, f.sets[i].value, f.sets[i].len);
+    drift_partition_flushed(p);
+    ck_assert(!drift_partition_dirty(p, 10000));
+    ck_assert_int_eq(number(&s, "gone:m%2F1:i"), 2990 * WINDOW);
+    ck_assert_ptr_null(drift_pairs_find(&s.fields, "reconciled:m%2F1:i"));
+    ck_assert_ptr_null(drift_pairs_find(&s.fields, "late:m%2F1:i"));
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
 START_TEST(partial_after_loss)
 {
     struct drift_chain c;
@@ -244,6 +413,10 @@ int main(void)
         return 1;
     drift_test_add(s, "any_restart_same_counts", any_restart_same_counts, 60);
     drift_test_add(s, "idle_advance_and_drop", idle_advance_and_drop, 10);
+    drift_test_add(s, "idle_and_log_apart", idle_and_log_apart, 10);
+    drift_test_add(s, "other_cells", other_cells, 10);
+    drift_test_add(s, "hostile_slot", hostile_slot, 10);
+    drift_test_add(s, "many_windows", many_windows, 60);
     drift_test_add(s, "partial_after_loss", partial_after_loss, 10);
     int status = drift_test_run(s);
     drift_layout_free(the_layout);

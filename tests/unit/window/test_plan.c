@@ -67,17 +67,64 @@ START_TEST(closing_never_falls)
 }
 END_TEST
 
+/* Against a walk over all windows. */
+START_TEST(last_closed)
+{
+    struct drift_rng r = drift_rng_new(2);
+    for (int round = 0; round < 500; round++) {
+        struct drift_plan p = {0};
+        add(&p, 0, INT64_MIN, 1000 * (1 + (int64_t)drift_rng_below(&r, 5)), (int64_t)drift_rng_below(&r, 20000), 1);
+        for (uint32_t i = 1; i < 4; i++) {
+            int64_t next = 1000 * (1 + (int64_t)drift_rng_below(&r, 60));
+            add(&p, i, drift_plan_boundary(&p, (int64_t)(i * 20000 + drift_rng_below(&r, 10000)), next), next,
+                (int64_t)drift_rng_below(&r, 20000), 1);
+        }
+        for (int k = 0; k < 20; k++) {
+            int64_t t = (int64_t)drift_rng_below(&r, 300000), expect = INT64_MIN;
+            for (int64_t start = drift_plan_window_start(&p, -200000); start <= t; start = drift_plan_window_end(&p, start))
+                if (drift_plan_close_ms(&p, start) <= t)
+                    expect = drift_plan_close_ms(&p, start);
+            ck_assert_int_eq(drift_plan_last_closed(&p, t), expect);
+        }
+        drift_plan_release(&p);
+    }
+}
+END_TEST
+
+START_TEST(no_common_boundary)
+{
+    struct drift_plan p = {0};
+    add(&p, 0, INT64_MIN, INT64_C(366) * 86400000, 0, 1);
+    ck_assert_int_eq(drift_plan_boundary(&p, 1, INT64_C(366) * 86400000 - 1), INT64_MAX);
+    ck_assert_int_eq(drift_plan_boundary(&p, 1, 86400000), INT64_C(366) * 86400000);
+    drift_plan_release(&p);
+    add(&p, 0, INT64_MIN, 1000, 0, 1);
+    add(&p, 1, 4000, 1000, 0, 1);
+    ck_assert_int_eq(drift_plan_boundary(&p, 4000, 1000), 5000); /* not the last entry's own start */
+    drift_plan_release(&p);
+}
+END_TEST
+
 START_TEST(hostile)
 {
     static const char *const bad[] = {"", "{}", "[]", "null", "{\"v\":1}", "{\"v\":2}",
                                       "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":0,\"lateness_ms\":0,\"topics\":{}}",
                                       "{\"v\":1,\"from\":\"0\",\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{}}",
-                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{\"t\":-1}}"};
+                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{\"t\":-1}}",
+#define ENTRY(from, window, lateness, n)                                                                                     \
+    "{\"v\":1,\"from\":" from ",\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":" window           \
+    ",\"lateness_ms\":" lateness ",\"topics\":{\"t\":" n "}}"
+                                      ENTRY("9223372036854775807", "1", "0", "1"), ENTRY("-9223372036854775807", "1", "0", "1"),
+                                      ENTRY("1500", "1000", "0", "1"), ENTRY("0", "9223372036854775807", "0", "1"),
+                                      ENTRY("0", "1", "9223372036854775807", "1"), ENTRY("0", "1", "-1", "1"),
+                                      ENTRY("0", "1", "0", "0"), ENTRY("0", "1", "0", "2147483648")};
     struct drift_plan p = {0};
     struct drift_err err;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(drift_plan_add(&p, 0, bad[i], strlen(bad[i]), &err) != 0, "%s", bad[i]);
     ck_assert_uint_eq(p.n, 0);
+    ck_assert_int_eq(drift_plan_add(&p, 0, ENTRY("2000", "1000", "0", "1"), strlen(ENTRY("2000", "1000", "0", "1")), &err), 0);
+    drift_plan_release(&p);
     ck_assert_int_eq(drift_plan_add(&p, 0, "{\"v\":2}", 7, &err), DRIFT_E_VERSION);
 }
 END_TEST
@@ -87,6 +134,8 @@ int main(void)
     Suite *s = suite_create("plan");
     drift_test_add(s, "entries", entries, 10);
     drift_test_add(s, "closing_never_falls", closing_never_falls, 30);
+    drift_test_add(s, "last_closed", last_closed, 30);
+    drift_test_add(s, "no_common_boundary", no_common_boundary, 10);
     drift_test_add(s, "hostile", hostile, 10);
     return drift_test_run(s);
 }

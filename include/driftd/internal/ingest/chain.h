@@ -1,7 +1,7 @@
 /* chain.h - one chain of windows as ingest needs it: plan, the layout of each plan entry, verdict headers.
  *
  * A chain is a model's input or label windows.  The copy is read from the chain's slot every plan_ttl / 2; counting
- * stops when it is older than plan_ttl.  Threads: the ingest thread. */
+ * stops when it is older than plan_ttl, and what was counted since is read again.  Threads: the ingest thread. */
 #ifndef DRIFTD_INGEST_CHAIN_H
 #define DRIFTD_INGEST_CHAIN_H
 
@@ -32,7 +32,10 @@ struct drift_chain {
     struct drift_judged *judged; /* ascending start */
     int64_t judged_until_ms;     /* INT64_MIN before the first verdict */
     int64_t first_ms;            /* start of the first window judged; INT64_MIN before */
-    int64_t read_mono_ms;        /* when the copy was read */
+    int64_t read_mono_ms;        /* when the copy was asked for */
+    int64_t topics_mono_ms;      /* when the brokers were last asked for its topics; 0: never */
+    bool announced;              /* its last entry has been ours: another one behind it is newer, not older */
+    uint32_t announced_over;     /* seq of the other one, once said */
     struct drift_series *events, *late, *open;
 };
 
@@ -48,6 +51,9 @@ int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, 
 size_t drift_chain_entry(const struct drift_chain *c, int64_t start_ms);
 /* Verdict of a window, or NULL. */
 const struct drift_judged *drift_chain_judged(const struct drift_chain *c, int64_t start_ms);
+
+/* Index of the first verdict whose window starts at or after start_ms; n_judged: none. */
+size_t drift_chain_judged_from(const struct drift_chain *c, int64_t start_ms);
 
 /* Value of a field w:<start>, as the judge writes it; @now@ is replaced by the script. */
 int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct drift_judged *ret, struct drift_err *err) DRIFT_MUST_CHECK;
