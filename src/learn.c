@@ -10,20 +10,22 @@
 
 #include "driftd/internal/base/log.h"
 
-enum { RETRY_MS = 600000 };
+enum { RETRY_MS = 600000, PROMOTED_MS = 60000 /* by then the plan shows it */ };
 extern char **environ;
 
 struct drift_learn {
     const struct drift_config *config;
-    pid_t child; /* 0: none */
-    char *model; /* it builds for */
-    int64_t retry_ms;
+    pid_t child;       /* 0: none */
+    const char *model; /* it builds for */
+    size_t index;      /* of that model */
+    int64_t *retry_ms; /* [n_models] monotonic; 0: never tried */
 };
 
 struct drift_learn *drift_learn_new(const struct drift_config *c)
 {
     struct drift_learn *l = drift_xcalloc(1, sizeof *l);
     l->config = c;
+    l->retry_ms = drift_xcalloc(c->n_models, sizeof *l->retry_ms);
     return l;
 }
 
@@ -35,7 +37,7 @@ void drift_learn_free(struct drift_learn *l)
         kill(l->child, SIGKILL); /* it writes nothing before its last step, which is one compare-and-set */
         waitpid(l->child, NULL, 0);
     }
-    free(l->model);
+    free(l->retry_ms);
     free(l);
 }
 
@@ -67,19 +69,19 @@ static int spawn(struct drift_learn *l, const char *model, int64_t from_ms, int6
 static void start(struct drift_learn *l, const struct drift_chain *c, int64_t now_ms)
 {
     int rc = spawn(l, c->model->name, c->first_ms, c->first_ms + c->model->learn_ms);
-    l->retry_ms = now_ms + RETRY_MS;
+    l->retry_ms[c->model - l->config->models] = now_ms + RETRY_MS;
     if (rc) {
         l->child = 0;
         drift_log(DRIFT_ERROR, "learning_failed", KV_S("model", c->model->name), KV_S("text", strerror(rc)));
         return;
     }
-    free(l->model);
-    l->model = drift_xstrdup(c->model->name);
+    l->model = c->model->name;
+    l->index = (size_t)(c->model - l->config->models);
     drift_log(DRIFT_INFO, "learning_built", KV_S("model", l->model), KV_I("pid", l->child),
               KV_S("text", "building the baseline from the traffic so far"));
 }
 
-static void reap(struct drift_learn *l)
+static void reap(struct drift_learn *l, int64_t now_ms)
 {
     int status;
     if (!l->child || waitpid(l->child, &status, WNOHANG) != l->child)
@@ -87,7 +89,7 @@ static void reap(struct drift_learn *l)
     bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     l->child = 0;
     if (good)
-        l->retry_ms = 0;
+        l->retry_ms[l->index] = now_ms + PROMOTED_MS;
     drift_log(good ? DRIFT_INFO : DRIFT_ERROR, good ? "learning_done" : "learning_failed", KV_S("model", l->model),
               KV_I("status", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)),
               KV_S("text", good ? "the baseline is promoted" : "its messages stand above; tried again in ten minutes"));
@@ -95,12 +97,11 @@ static void reap(struct drift_learn *l)
 
 void drift_learn_consider(struct drift_learn *l, const struct drift_chain *c, int64_t now_ms)
 {
-    reap(l);
+    reap(l, now_ms);
     if (l->child || c->kind != DRIFT_CHAIN_INPUT || !c->model->learn_ms || !c->plan.n || c->first_ms == INT64_MIN)
         return;
-    bool retry = l->model && !strcmp(l->model, c->model->name);
     if (c->plan.entry[c->plan.n - 1].baseline_id[0] || c->judged_until_ms < c->first_ms + c->model->learn_ms ||
-        (retry && now_ms < l->retry_ms))
+        now_ms < l->retry_ms[c->model - l->config->models])
         return;
     start(l, c, now_ms);
 }

@@ -28,7 +28,7 @@
 #include "driftd/internal/serve/serve.h"
 #include "driftd/internal/store/store.h"
 
-enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, SHUTDOWN_MS = 5000, LEAVE_MS = 3000, TOPICS_MS = 30000, LIVE_MS = 60000 };
+enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, SHUTDOWN_MS = 4500, LEAVE_MS = 2500, TOPICS_MS = 30000, TOPICS_RETRY_MS = 1000, LIVE_MS = 60000, SAY_MS = 30000 };
 
 /* Layouts by baseline, kept until the end: windows in memory point to them. */
 struct known_layout {
@@ -45,6 +45,8 @@ struct chain_view { /* what the judge last said of a chain */
     int64_t patience_ms; /* monotonic: when it looks at the chain although it is not elected */
     char waiting[512];
     char unmonitored[256]; /* why the last window was not measured; "" when it was */
+    uint64_t said; /* its last complaint; judge thread */
+    int64_t said_ms;
 };
 
 struct pipeline {
@@ -60,13 +62,12 @@ struct pipeline {
     bool judge_started, sender_started;
     int judge_wake; /* eventfd */
     atomic_bool stop, judge_stop, sender_stop, fatal;
-    atomic_int_fast64_t ingest_tick, judge_tick, sender_tick, judge_rounds_idle;
+    atomic_int_fast64_t stop_ms /* when the signal came */, n_judged, ingest_tick, judge_tick, sender_tick, judge_rounds_idle;
     atomic_size_t pending;
     /* ingest thread */
     size_t n_layouts;
     struct known_layout *layouts;
     struct drift_learn *learn;
-    int64_t topics_ms;
     /* lock: judge thread writes, server reads */
     pthread_mutex_t lock;
     size_t n_chains;
@@ -213,35 +214,62 @@ static bool same_topics(const struct drift_plan_entry *a, const struct drift_pla
     return true;
 }
 
-/* A changed configuration or partition count holds from a window start far enough ahead. */
-static int extend_plan(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c, const char *head, int64_t now_ms,
-                       bool ask_topics, struct drift_err *err)
+/* Writes `e` behind the chain's last entry; the baseline stays. */
+static int add_entry(struct pipeline *p, const struct drift_chain *c, const char *head, int64_t now_ms, struct drift_plan_entry *e,
+                     const char *why, struct drift_err *err)
 {
     const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
-    struct drift_plan_entry e = {.seq = last->seq + 1};
+    int64_t margin = drift_judge_margin_ms(&p->config->state), earliest = now_ms + margin;
+    enum drift_reply reply;
     struct drift_pair fields[2];
-    enum drift_reply reply = DRIFT_REPLY_OK;
     char fresh[DRIFT_HEAD], at[32];
-    int64_t margin = drift_judge_margin_ms(&p->config->state);
-    bool new_config = strcmp(last->config_hash, p->config->hash) != 0;
-    if (!new_config && !ask_topics)
-        return 0;
-    int rc = chain_topics(p, ing, c, &e, err);
-    if (!rc && (new_config || !same_topics(&e, last))) {
-        e.baseline_id = drift_xstrdup(last->baseline_id);
-        e.baseline_digest = drift_xstrdup(last->baseline_digest);
-        fill_entry(p, c, &e);
-        e.from_ms = drift_plan_boundary(&c->plan, now_ms + margin, e.window_ms);
-        drift_judge_plan_fields(&e, p->config, fields);
-        drift_random_hex32(fresh);
-        rc = drift_store_plan_add(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fresh, e.from_ms,
+    fill_entry(p, c, e);
+    e->seq = last->seq + 1;
+    e->baseline_id = drift_xstrdup(last->baseline_id);
+    e->baseline_digest = drift_xstrdup(last->baseline_digest);
+    if (c->judged_until_ms > earliest) /* --until-end judges windows that the clock has not reached */
+        earliest = c->judged_until_ms;
+    e->from_ms = drift_plan_boundary(&c->plan, earliest, e->window_ms);
+    if (e->from_ms == INT64_MAX)
+        return drift_fail(err, DRIFT_E_RANGE, DRIFT_RETRY,
+                          "windows of %" PRId64 " ms never begin together with those of %" PRId64
+                          " ms that the plan has: choose a length that divides the other",
+                          e->window_ms, last->window_ms);
+    drift_judge_plan_fields(e, p->config, fields);
+    drift_random_hex32(fresh);
+    int rc = drift_store_plan_add(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fresh, e->from_ms,
                                   last->from_ms, margin, fields, 2, &reply, &now_ms, err);
-        free_fields(fields);
-        if (!rc && reply == DRIFT_REPLY_OK)
-            drift_log(DRIFT_INFO, "plan_extended", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
-                      KV_S("why", new_config ? "configuration changed" : "partitions changed"),
-                      KV_S("from", drift_time_text(e.from_ms, at, sizeof at)));
+    free_fields(fields);
+    if (!rc && reply == DRIFT_REPLY_OK)
+        drift_log(DRIFT_INFO, "plan_extended", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
+                  KV_S("why", why), KV_S("from", drift_time_text(e->from_ms, at, sizeof at)));
+    return rc;
+}
+
+/* A changed configuration or partition count holds from a window start far enough ahead.  Brokers that do not answer
+ * change nothing: the plan that was read holds. */
+static int extend_plan(struct pipeline *p, struct drift_ingest *ing, struct drift_chain *c, const char *head, int64_t now_ms,
+                       struct drift_err *err)
+{
+    const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
+    struct drift_plan_entry e = {0};
+    struct drift_err away;
+    bool other = strcmp(last->config_hash, p->config->hash) != 0;
+    if (other && c->announced) {
+        if (c->announced_over != last->seq)
+            drift_log(DRIFT_WARN, "other_configuration", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
+                      KV_S("config", last->config_hash),
+                      KV_S("text", "another instance runs another configuration, which holds from now on: restart this one with it"));
+        c->announced_over = last->seq;
+        return 0;
     }
+    c->announced = c->announced || !other;
+    if (c->topics_mono_ms && mono() - c->topics_mono_ms < (other ? TOPICS_RETRY_MS : TOPICS_MS))
+        return 0;
+    c->topics_mono_ms = mono();
+    int rc = 0;
+    if (!chain_topics(p, ing, c, &e, &away) && (other || !same_topics(&e, last)))
+        rc = add_entry(p, c, head, now_ms, &e, other ? "configuration changed" : "partitions changed", err);
     drift_plan_entry_release(&e);
     return rc;
 }
@@ -266,7 +294,6 @@ static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, s
     struct drift_chain_id id = {c->model->name, c->kind};
     struct drift_pairs fields;
     int64_t now_ms;
-    bool first = c->plan.n == 0, ask_topics = first || mono() - p->topics_ms > TOPICS_MS;
     int rc = drift_store_model_read(p->store_ingest, id, &fields, &now_ms, err);
     if (rc)
         return rc;
@@ -283,9 +310,7 @@ static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, s
     if (!rc)
         elect(p, ing, c);
     if (!rc && head)
-        rc = extend_plan(p, ing, c, head->value, now_ms, ask_topics, err);
-    if (!rc && ask_topics && !first)
-        p->topics_ms = mono();
+        rc = extend_plan(p, ing, c, head->value, now_ms, err);
     if (!rc)
         drift_learn_consider(p->learn, c, mono());
     drift_pairs_release(&fields);
@@ -318,6 +343,7 @@ static void judged(void *ctx, const char *model, const struct drift_verdict *v, 
     const char *word = v->kind == DRIFT_VERDICT_OK ? (worst ? drift_severity_name(worst) : "ok") : drift_verdict_kind_name(v->kind);
     char from[32], to[32], full[32];
     bool tty = isatty(STDOUT_FILENO);
+    atomic_fetch_add(&p->n_judged, 1);
     if (n_actions)
         drift_sender_poke(p->sender);
     pthread_mutex_lock(&p->lock);
@@ -346,6 +372,18 @@ static bool my_turn(struct pipeline *p, struct chain_view *c)
     return turn;
 }
 
+/* At once, and every half minute while nothing changes. */
+static void complain(struct chain_view *c, int rc, const char *text)
+{
+    uint64_t mark = drift_hash64(text, strlen(text));
+    if (mark == c->said && mono() - c->said_ms < SAY_MS)
+        return;
+    c->said = mark;
+    c->said_ms = mono();
+    drift_log(rc == DRIFT_E_AWAY ? DRIFT_WARN : DRIFT_ERROR, "judge_waits", KV_S("model", c->id.model),
+              KV_S("chain", drift_chain_name(c->id.kind)), KV_S("text", text));
+}
+
 /* Judges whatever can be judged now.  True: every chain is idle. */
 static bool judge_round(struct pipeline *p)
 {
@@ -364,7 +402,7 @@ static bool judge_round(struct pipeline *p)
             atomic_store(&p->judge_tick, mono());
         } while (!rc && (result == DRIFT_JUDGE_JUDGED || result == DRIFT_JUDGE_AGAIN) && !atomic_load(&p->judge_stop));
         if (rc) {
-            drift_log(rc == DRIFT_E_AWAY ? DRIFT_WARN : DRIFT_ERROR, "judge_waits", KV_S("model", p->chains[i].id.model), KV_S("text", err.text));
+            complain(&p->chains[i], rc, err.text);
             result = DRIFT_JUDGE_WAITING;
             drift_buf_adds(&waiting, err.text);
         }
@@ -373,7 +411,7 @@ static bool judge_round(struct pipeline *p)
         p->chains[i].result = result;
         snprintf(p->chains[i].waiting, sizeof p->chains[i].waiting, "%s", waiting.data ? waiting.data : "");
         pthread_mutex_unlock(&p->lock);
-        if (rc)
+        if (rc == DRIFT_E_AWAY || rc == DRIFT_E_DENIED) /* of Redis; anything else is the chain's own trouble */
             break;
     }
     drift_buf_release(&waiting);
@@ -386,7 +424,10 @@ static void *judge_main(void *ctx)
     uint64_t n;
     while (!atomic_load(&p->judge_stop)) {
         bool idle = judge_round(p);
-        atomic_store(&p->judge_rounds_idle, idle ? atomic_load(&p->judge_rounds_idle) + 1 : 0);
+        if (idle) /* added, not stored: the ingest thread may set it back meanwhile */
+            atomic_fetch_add(&p->judge_rounds_idle, 1);
+        else
+            atomic_store(&p->judge_rounds_idle, 0);
         struct pollfd wake = {p->judge_wake, POLLIN, 0};
         if (poll(&wake, 1, p->set.until_end ? POLL_MS : JUDGE_IDLE_MS) > 0 && read(p->judge_wake, &n, sizeof n) < 0) {
             /* nothing to take back */
@@ -485,7 +526,7 @@ static void *signal_main(void *ctx)
 {
     struct pipeline *p = ctx;
     sigset_t set;
-    struct timespec limit = {SHUTDOWN_MS / 1000 + 1, 0};
+    struct timespec limit = {SHUTDOWN_MS / 1000, (SHUTDOWN_MS % 1000 + 300) * 1000000L};
     int got;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -497,6 +538,7 @@ static void *signal_main(void *ctx)
             return NULL;
     } while (got != SIGTERM && got != SIGINT);
     drift_log(DRIFT_INFO, "stopping", KV_S("signal", got == SIGTERM ? "SIGTERM" : "SIGINT"));
+    atomic_store(&p->stop_ms, mono());
     atomic_store(&p->stop, true);
     got = sigtimedwait(&set, NULL, &limit);
     if (got == SIGUSR1)
@@ -559,7 +601,7 @@ static void list_chains(struct pipeline *p)
 /* Reads until told to stop, or to the end of the log and until every window is judged. */
 static int ingest_loop(struct pipeline *p, struct drift_err *err)
 {
-    int64_t finished_ms = 0, limit = p->config->state.settle_ms + 60000;
+    int64_t finished_ms = 0, n_judged = 0, limit = p->config->state.settle_ms + 60000;
     while (!atomic_load(&p->stop)) {
         int rc = drift_ingest_step(p->ingest, POLL_MS, err);
         atomic_store(&p->ingest_tick, mono());
@@ -571,6 +613,10 @@ static int ingest_loop(struct pipeline *p, struct drift_err *err)
             finished_ms = mono();
             atomic_store(&p->judge_rounds_idle, 0);
             wake_judge(p);
+        }
+        if (atomic_load(&p->n_judged) != n_judged) { /* it goes on */
+            n_judged = atomic_load(&p->n_judged);
+            finished_ms = mono();
         }
         if (atomic_load(&p->judge_rounds_idle) >= 2) /* one whole round began after the last advance */
             return 0;
@@ -601,7 +647,8 @@ static void close_all(struct pipeline *p)
     if (p->judge_started)
         pthread_join(p->judge_thread, NULL);
     if (p->sender_started) {
-        drain_outbox(p, p->set.until_end ? p->set.drain_ms : SHUTDOWN_MS - LEAVE_MS);
+        int64_t asked = atomic_load(&p->stop_ms);
+        drain_outbox(p, asked ? asked + SHUTDOWN_MS - mono() : p->set.until_end ? p->set.drain_ms : SHUTDOWN_MS - LEAVE_MS);
         atomic_store(&p->sender_stop, true);
         drift_sender_poke(p->sender);
         pthread_join(p->sender_thread, NULL);
@@ -631,6 +678,7 @@ int drift_pipeline_run(const struct drift_pipeline_settings *s)
     struct pipeline p = {.set = *s, .config = s->config};
     struct drift_err err = {.text = ""};
     sigset_t block;
+    bool watched = false;
     sigemptyset(&block);
     sigaddset(&block, SIGTERM);
     sigaddset(&block, SIGINT);
@@ -651,7 +699,7 @@ int drift_pipeline_run(const struct drift_pipeline_settings *s)
     if (!rc)
         rc = open_stages(&p, &err);
     if (!rc) {
-        pthread_create(&p.signal_thread, NULL, signal_main, &p);
+        watched = !pthread_create(&p.signal_thread, NULL, signal_main, &p);
         p.judge_started = !pthread_create(&p.judge_thread, NULL, judge_main, &p);
         p.sender_started = !pthread_create(&p.sender_thread, NULL, sender_main, &p);
         drift_log(DRIFT_INFO, "started", KV_S("version", DRIFTD_VERSION), KV_S("group", s->config->kafka.group),
@@ -660,7 +708,6 @@ int drift_pipeline_run(const struct drift_pipeline_settings *s)
     }
     if (rc)
         drift_log(DRIFT_ERROR, "fatal", KV_S("code", drift_code_name((enum drift_code)rc)), KV_S("text", err.text));
-    bool watched = p.judge_started;
     close_all(&p);
     if (watched) {
         pthread_kill(p.signal_thread, SIGUSR1);

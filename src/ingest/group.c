@@ -61,7 +61,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
             g->set.revoked(g->set.ctx, list->elems[i].topic, list->elems[i].partition, lost);
     }
     if (assign) {
-        g->joined = true;
+        g->joined = g->reachable = true;
         if (cooperative(g))
             check(rd_kafka_incremental_assign(rk, none), "incremental_assign");
         else
@@ -77,7 +77,9 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
         check(rd_kafka_incremental_unassign(rk, ours), "incremental_unassign");
         rd_kafka_topic_partition_list_destroy(ours);
         forget_fetched(g, list);
+        g->joined = g->joined && !lost;
     } else {
+        g->joined = false;
         rd_kafka_assign(rk, NULL);
         rd_kafka_topic_partition_list_destroy(g->fetched);
         g->fetched = rd_kafka_topic_partition_list_new(8);
@@ -186,7 +188,7 @@ int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **ms
 }
 
 /* Cooperative: partitions that go on as they are stay untouched. */
-static void fetch_by_difference(struct drift_group *g, const struct drift_fetch *list, size_t n,
+static void fetch_by_difference(struct drift_group *g, struct drift_fetch *list, size_t n,
                                 rd_kafka_topic_partition_list_t *want)
 {
     rd_kafka_topic_partition_list_t *add = rd_kafka_topic_partition_list_new((int)n),
@@ -198,6 +200,7 @@ static void fetch_by_difference(struct drift_group *g, const struct drift_fetch 
         bool running = rd_kafka_topic_partition_list_find(g->fetched, list[i].topic, list[i].partition);
         if (running && !list[i].restart)
             continue;
+        list[i].restart = true;
         if (running)
             rd_kafka_topic_partition_list_add(drop, list[i].topic, list[i].partition);
         rd_kafka_topic_partition_list_add(add, list[i].topic, list[i].partition)->offset = list[i].offset;
@@ -210,16 +213,19 @@ static void fetch_by_difference(struct drift_group *g, const struct drift_fetch 
     rd_kafka_topic_partition_list_destroy(drop);
 }
 
-int drift_group_fetch(struct drift_group *g, const struct drift_fetch *list, size_t n, struct drift_err *err)
+int drift_group_fetch(struct drift_group *g, struct drift_fetch *list, size_t n, struct drift_err *err)
 {
     rd_kafka_topic_partition_list_t *want = rd_kafka_topic_partition_list_new((int)n);
     rd_kafka_resp_err_t code = 0;
     for (size_t i = 0; i < n; i++)
         rd_kafka_topic_partition_list_add(want, list[i].topic, list[i].partition)->offset = list[i].offset;
-    if (cooperative(g))
+    if (cooperative(g)) {
         fetch_by_difference(g, list, n, want);
-    else
+    } else {
+        for (size_t i = 0; i < n; i++)
+            list[i].restart = true;
         code = rd_kafka_assign(g->rk, want);
+    }
     rd_kafka_topic_partition_list_destroy(g->fetched);
     g->fetched = want;
     return code ? drift_kafka_fail(err, code, "cannot assign partitions") : 0;

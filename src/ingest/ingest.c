@@ -18,7 +18,18 @@
 #include "driftd/internal/ingest/partition.h"
 #include "driftd/internal/ingest/quarantine.h"
 
-enum { BATCH = 2000, ASK_MS = 5000, RETRY_MS = 500, REDIS_RETRY_MS = 250, REDIS_RETRY_MAX_MS = 5000 };
+enum {
+    BATCH = 2000,
+    ASK_MS = 2000,        /* what a question to the brokers may take */
+    ASK_RETRY_MS = 2000,  /* pause after one that was not answered */
+    STEP_MS = 1000,       /* acquiring lets the group wait no longer */
+    RETRY_MS = 500,
+    STALL_MAX_MS = 8000,
+    REDIS_RETRY_MAX_MS = 5000,
+    QUARANTINE_MS = 200,
+    SHOW_MS = 100,
+    SAY_MS = 30000 /* the same complaint again */
+};
 
 struct stream {
     const struct drift_stream *config;
@@ -29,17 +40,40 @@ struct stream {
     size_t last_model;                       /* the one the last event named */
 };
 
+/* A complaint that may come up many times a second. */
+struct said {
+    uint64_t text;
+    int64_t at_ms;
+};
+
+/* What other threads may see of a partition. */
+struct shown {
+    bool active, eof;
+    int64_t next, high, watermark_ms;
+};
+
 struct owned {
     char *topic;
     int32_t number;
     struct stream *stream;
     struct drift_partition *state; /* NULL: not acquired */
     char head[DRIFT_HEAD];
-    bool fetching, restart, first, gap_seen, eof, advanced;
+    bool fetching, restart, first, gap_seen, eof;
     int64_t gap_offset, eof_offset, end_offset /* --until-end: high watermark at first sight; -1: not asked */;
-    int64_t retry_ms, last_record_ms, flush_due_ms, checked_ms; /* monotonic */
+    int64_t retry_ms, last_record_ms, flush_due_ms, checked_ms, advance_ms; /* monotonic */
+    int64_t stall_ms; /* how long it waits the next time that a schema is not to be had */
     char waiting[DRIFT_ERR_TEXT];
+    struct shown shown;
+    struct said said;
     struct drift_series *records, *bytes, *lag, *offset, *watermark;
+};
+
+/* A partition of our chains that another instance owns, as its slot shows it. */
+struct elsewhere {
+    char *topic;
+    int32_t number;
+    char offset[24];
+    int64_t wm_ms, changed_ms, read_ms; /* changed, read: monotonic */
 };
 
 struct drift_ingest {
@@ -53,9 +87,14 @@ struct drift_ingest {
     struct owned **owned;
     rd_kafka_message_t **batch;
     bool refetch;      /* the list of fetched partitions has changed */
-    bool redis_up, finished, chains_ready;
-    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, redis_now_ms, redis_now_mono_ms, topics_ms;
-    pthread_mutex_t lock; /* owned[] against drift_ingest_stats */
+    bool redis_up, finished;
+    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, redis_now_ms, redis_now_mono_ms, ask_ms, quarantine_ms, show_ms;
+    struct said *chain_said; /* [n_chains] */
+    struct said fetch_said;
+    size_t n_elsewhere;
+    struct elsewhere *elsewhere;
+    pthread_mutex_t lock; /* owned[] and what is shown against drift_ingest_stats */
+    struct drift_ingest_stats shown;
 };
 
 static int64_t mono(const struct drift_ingest *ing)
@@ -73,6 +112,17 @@ static void note_redis_time(struct drift_ingest *ing, int64_t now_ms)
 {
     ing->redis_now_ms = now_ms;
     ing->redis_now_mono_ms = mono(ing);
+}
+
+/* Is it new, or long enough ago? */
+static bool worth_saying(const struct drift_ingest *ing, struct said *last, const char *text)
+{
+    uint64_t mark = drift_hash64(text, strlen(text));
+    int64_t now = mono(ing);
+    if (mark == last->text && now - last->at_ms < SAY_MS)
+        return false;
+    *last = (struct said){mark, now};
+    return true;
 }
 
 /* ---- set-up ---- */
@@ -110,12 +160,13 @@ int drift_ingest_new(const struct drift_ingest_settings *s, struct drift_ingest 
     struct drift_ingest *ing = drift_xcalloc(1, sizeof *ing);
     int rc = 0;
     ing->set = *s;
-    ing->redis_up = true;
+    ing->redis_up = ing->shown.redis_up = ing->shown.kafka_up = true;
     pthread_mutex_init(&ing->lock, NULL);
     ing->batch = drift_xcalloc(BATCH, sizeof(rd_kafka_message_t *));
     ing->n_chains = c->n_models * DRIFT_N_CHAIN;
     ing->chains = drift_xcalloc(ing->n_chains, sizeof *ing->chains);
     ing->counted = drift_xcalloc(ing->n_chains, sizeof *ing->counted);
+    ing->chain_said = drift_xcalloc(ing->n_chains, sizeof *ing->chain_said);
     for (size_t m = 0; m < c->n_models; m++)
         for (int k = 0; k < DRIFT_N_CHAIN; k++)
             drift_chain_init(&ing->chains[m * DRIFT_N_CHAIN + (size_t)k], &c->models[m], (enum drift_chain_kind)k);
@@ -176,6 +227,7 @@ static void on_granted(void *ctx, const char *topic, int32_t number)
     o->number = number;
     o->stream = s;
     o->end_offset = o->gap_offset = -1;
+    o->shown = (struct shown){.next = -1, .high = -1, .watermark_ms = INT64_MIN};
     snprintf(o->waiting, sizeof o->waiting, "granted");
     snprintf(text, sizeof text, "%" PRId32, number);
     o->records = drift_series(DRIFT_M_RECORDS, topic, (char *)NULL);
@@ -203,9 +255,16 @@ static void release_state(struct drift_ingest *ing, struct owned *o, int64_t pau
     pthread_mutex_lock(&ing->lock);
     drift_partition_free(o->state);
     o->state = NULL;
-    o->fetching = false;
+    o->fetching = o->shown.active = false;
     pthread_mutex_unlock(&ing->lock);
     ing->refetch = true;
+}
+
+/* A partition that is not read says why: at once, and every half minute while nothing changes. */
+static void say_waiting(struct drift_ingest *ing, struct owned *o, const char *why)
+{
+    if (worth_saying(ing, &o->said, why))
+        drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number), KV_S("text", why));
 }
 
 static void redis_lost(struct drift_ingest *ing, const struct drift_err *err)
@@ -213,15 +272,29 @@ static void redis_lost(struct drift_ingest *ing, const struct drift_err *err)
     if (ing->redis_up)
         drift_log(DRIFT_ERROR, "redis_away", KV_S("text", err->text),
                   KV_S("next", "fetching stops; every partition is read again from its stored offset when Redis is back"));
-    ing->redis_backoff_ms = ing->redis_up ? REDIS_RETRY_MS : ing->redis_backoff_ms * 2;
+    ing->redis_backoff_ms = ing->redis_up ? RETRY_MS / 2 : ing->redis_backoff_ms * 2;
     if (ing->redis_backoff_ms > REDIS_RETRY_MAX_MS)
         ing->redis_backoff_ms = REDIS_RETRY_MAX_MS;
     ing->redis_retry_ms = mono(ing) + ing->redis_backoff_ms;
-    ing->redis_up = false;
+    pthread_mutex_lock(&ing->lock);
+    ing->redis_up = ing->shown.redis_up = false;
+    pthread_mutex_unlock(&ing->lock);
     drift_gauge(DRIFT_M_REDIS_UP, 0);
     for (size_t i = 0; i < ing->n_owned; i++)
         if (ing->owned[i]->state)
             release_state(ing, ing->owned[i], 0, "Redis is away");
+}
+
+/* Redis away is everybody's matter; a slot that holds what driftd never writes is its own partition's alone. */
+static bool store_failed(struct drift_ingest *ing, struct owned *o, const struct drift_err *err)
+{
+    if (err->code == DRIFT_E_AWAY || err->code == DRIFT_E_DENIED) {
+        redis_lost(ing, err);
+        return true;
+    }
+    say_waiting(ing, o, err->text);
+    release_state(ing, o, RETRY_MS * 2, err->text);
+    return false;
 }
 
 static void stale(struct drift_ingest *ing, struct owned *o)
@@ -230,6 +303,7 @@ static void stale(struct drift_ingest *ing, struct owned *o)
     drift_log(DRIFT_WARN, "slot_stale", KV_S("topic", o->topic), KV_I("partition", o->number),
               KV_S("text", "another instance or a Redis failover changed the slot; reading it again"));
     release_state(ing, o, (int64_t)pause, "its slot had another head");
+    ing->refresh_ms = 0; /* when Redis has gone back in time, the plan may have too */
 }
 
 /* ---- flushing ---- */
@@ -287,6 +361,15 @@ static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_fl
     return 0;
 }
 
+/* Refused records go before the offset that passes them.  One wait for all partitions. */
+static bool quarantine_settled(struct drift_ingest *ing)
+{
+    if (!ing->quarantine || drift_quarantine_settled(ing->quarantine, mono(ing) < ing->quarantine_ms ? 0 : QUARANTINE_MS))
+        return true;
+    ing->quarantine_ms = mono(ing) + QUARANTINE_MS;
+    return false;
+}
+
 /* Writes what has changed.  Returns false when Redis is away (all memory is gone then). */
 static bool flush(struct drift_ingest *ing, struct owned *o)
 {
@@ -296,14 +379,12 @@ static bool flush(struct drift_ingest *ing, struct owned *o)
     size_t bytes;
     int64_t now = mono(ing);
     const struct drift_state_config *cfg = &ing->set.config->state;
-    if (ing->quarantine && !drift_quarantine_settled(ing->quarantine, 1000))
-        return true; /* refused records first; the flush stays due */
+    if (!quarantine_settled(ing))
+        return true; /* the flush stays due */
     bool urgent = drift_partition_urgent(o->state);
     drift_partition_prepare(o->state, redis_now(ing), &f, &bytes);
-    if (send_flush(ing, o, &f, bytes, &reply, &err)) {
-        redis_lost(ing, &err);
-        return false;
-    }
+    if (send_flush(ing, o, &f, bytes, &reply, &err))
+        return !store_failed(ing, o, &err);
     if (reply == DRIFT_REPLY_STALE) {
         stale(ing, o);
         return true;
@@ -326,18 +407,18 @@ static bool advance(struct drift_ingest *ing, struct owned *o, int64_t to_ms)
     struct drift_flush f = {.advance = true, .advance_to_ms = to_ms};
     struct drift_err err;
     enum drift_reply reply;
-    if (send_flush(ing, o, &f, 0, &reply, &err)) {
-        redis_lost(ing, &err);
-        return false;
-    }
+    if (send_flush(ing, o, &f, 0, &reply, &err))
+        return !store_failed(ing, o, &err);
     if (reply == DRIFT_REPLY_STALE) {
         stale(ing, o);
         return true;
     }
-    if (reply == DRIFT_REPLY_BUSY)
+    if (reply == DRIFT_REPLY_BUSY) {
+        o->advance_ms = mono(ing) + RETRY_MS;
         return true;
+    }
     drift_partition_advanced(o->state, to_ms);
-    o->advanced = true;
+    o->advance_ms = mono(ing) + ing->set.config->state.settle_ms;
     report_partition(ing, o);
     ing->set.closed(ing->set.ctx);
     return true;
@@ -347,10 +428,8 @@ static bool check_head(struct drift_ingest *ing, struct owned *o)
 {
     struct drift_err err;
     enum drift_reply reply;
-    if (drift_store_check(ing->set.store, (struct drift_slot_id){o->topic, o->number}, o->head, &reply, &err)) {
-        redis_lost(ing, &err);
-        return false;
-    }
+    if (drift_store_check(ing->set.store, (struct drift_slot_id){o->topic, o->number}, o->head, &reply, &err))
+        return !store_failed(ing, o, &err);
     if (reply == DRIFT_REPLY_STALE)
         stale(ing, o);
     o->checked_ms = mono(ing);
@@ -411,7 +490,8 @@ static int place_start(struct drift_ingest *ing, struct owned *o, struct drift_p
     return 0;
 }
 
-static int acquire(struct drift_ingest *ing, struct owned *o, struct drift_err *err)
+/* *ret_broker: it is the brokers that failed, not Redis. */
+static int acquire(struct drift_ingest *ing, struct owned *o, bool *ret_broker, struct drift_err *err)
 {
     struct drift_pairs fields;
     int64_t now;
@@ -420,16 +500,14 @@ static int acquire(struct drift_ingest *ing, struct owned *o, struct drift_err *
     drift_random_hex32(o->head);
     int rc = drift_store_acquire(ing->set.store, (struct drift_slot_id){o->topic, o->number}, o->head, ing->set.instance,
                                  &fields, &now, err);
-    if (rc) {
-        redis_lost(ing, err);
+    if (rc)
         return rc;
-    }
     note_redis_time(ing, now);
     struct drift_partition *state = drift_partition_new(&ps);
     rc = drift_partition_load(state, &fields, err);
     drift_pairs_release(&fields);
-    if (!rc)
-        rc = place_start(ing, o, state, err);
+    if (!rc && (rc = place_start(ing, o, state, err)) != 0 && err->code != DRIFT_E_RANGE)
+        *ret_broker = true;
     if (rc) {
         drift_partition_free(state);
         return rc;
@@ -447,20 +525,57 @@ static int acquire(struct drift_ingest *ing, struct owned *o, struct drift_err *
     return 0;
 }
 
-static void acquire_waiting(struct drift_ingest *ing)
+/* Is every chain that the stream feeds known, by a copy of its plan that is fresh enough to count by? */
+static bool plans_fresh(const struct drift_ingest *ing, const struct stream *s)
+{
+    int64_t oldest = mono(ing) - ing->set.config->state.plan_ttl_ms;
+    for (size_t c = 0; c < s->n_chains; c++)
+        if (!s->chains[c]->plan.n || s->chains[c]->read_mono_ms < oldest)
+            return false;
+    return true;
+}
+
+/* What was counted by plans that may be outdated is thrown away and read again. */
+static void drop_outdated(struct drift_ingest *ing)
+{
+    for (size_t i = 0; i < ing->n_owned; i++)
+        if (ing->owned[i]->state && !plans_fresh(ing, ing->owned[i]->stream))
+            release_state(ing, ing->owned[i], 0, "its model's plan could not be read lately");
+}
+
+static void acquire_one(struct drift_ingest *ing, struct owned *o)
 {
     struct drift_err err;
-    for (size_t i = 0; i < ing->n_owned && ing->redis_up && ing->chains_ready; i++) {
+    bool broker = false;
+    if (!acquire(ing, o, &broker, &err))
+        return;
+    if (!broker) {
+        store_failed(ing, o, &err);
+        return;
+    }
+    ing->ask_ms = mono(ing) + ASK_RETRY_MS;
+    say_waiting(ing, o, err.text);
+    wait_for(ing, o, ASK_RETRY_MS, err.text);
+}
+
+static void acquire_waiting(struct drift_ingest *ing)
+{
+    int64_t until = mono(ing) + STEP_MS;
+    for (size_t i = 0; i < ing->n_owned && ing->redis_up; i++) {
         struct owned *o = ing->owned[i];
-        if (mono(ing) < o->retry_ms)
+        int64_t now = mono(ing);
+        if (now > until)
+            return;
+        if (now < o->retry_ms || (o->state && o->fetching))
             continue;
-        if (o->state && !o->fetching) { /* waited for a schema: try again where it stopped */
-            o->fetching = o->restart = o->first = true;
+        if (o->state) { /* waited for a schema: try again where it stopped */
+            pthread_mutex_lock(&ing->lock);
             o->waiting[0] = 0;
+            pthread_mutex_unlock(&ing->lock);
+            o->fetching = o->restart = true;
             ing->refetch = true;
-        } else if (!o->state && acquire(ing, o, &err) && ing->redis_up) {
-            drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number), KV_S("text", err.text));
-            wait_for(ing, o, RETRY_MS * 2, err.text);
+        } else if (now >= ing->ask_ms && plans_fresh(ing, o->stream)) {
+            acquire_one(ing, o);
         }
     }
 }
@@ -468,17 +583,23 @@ static void acquire_waiting(struct drift_ingest *ing)
 static int refetch(struct drift_ingest *ing, struct drift_err *err)
 {
     struct drift_fetch *list = drift_xcalloc(ing->n_owned, sizeof *list);
+    struct owned **who = drift_xcalloc(ing->n_owned, sizeof(struct owned *));
     size_t n = 0;
     for (size_t i = 0; i < ing->n_owned; i++) {
         struct owned *o = ing->owned[i];
         if (!o->fetching)
             continue;
+        who[n] = o;
         list[n++] = (struct drift_fetch){o->topic, o->number, drift_partition_next(o->state), o->restart};
-        o->restart = o->eof = false;
-        o->first = true;
     }
     int rc = drift_group_fetch(ing->group, list, n, err);
+    for (size_t i = 0; i < n; i++) { /* one that goes on gets no second news of the log's end */
+        who[i]->restart = false;
+        who[i]->first = who[i]->first || list[i].restart;
+        who[i]->eof = who[i]->eof && !list[i].restart;
+    }
     free(list);
+    free(who);
     ing->refetch = false;
     drift_gauge(DRIFT_M_PARTITIONS, (double)n);
     return rc;
@@ -533,9 +654,7 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
     int m = model_of(ing, s, ev);
     for (int k = 0; k < DRIFT_N_CHAIN && m >= 0; k++) {
         int c = s->chain_of[m][k];
-        bool wants = c >= 0 && (k == DRIFT_CHAIN_LABEL ? ev->label.kind != DRIFT_V_ABSENT
-                                                       : drift_stream_feeds(s->config, DRIFT_CHAIN_INPUT));
-        if (!wants)
+        if (c < 0 || !drift_stream_event_feeds(s->config, ev, (enum drift_chain_kind)k))
             continue;
         any = true;
         enum drift_reason why = drift_partition_count(o->state, (size_t)c, ev);
@@ -554,9 +673,11 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
 /* A partition stops here; what is behind this record is fetched again later. */
 static void stall(struct drift_ingest *ing, struct owned *o, const char *why)
 {
+    o->stall_ms = !o->stall_ms ? RETRY_MS : 2 * o->stall_ms < STALL_MAX_MS ? 2 * o->stall_ms : STALL_MAX_MS;
     o->fetching = false;
     ing->refetch = true;
-    wait_for(ing, o, RETRY_MS, why);
+    say_waiting(ing, o, why);
+    wait_for(ing, o, o->stall_ms, why);
 }
 
 /* The log may leave offsets out (compaction, transactions), but the first record after an assign must not be believed
@@ -590,7 +711,6 @@ static void take_record(struct drift_ingest *ing, struct owned *o, const rd_kafk
     rec.log_append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
     int rc = drift_decoder_decode(o->stream->decoder, &rec, &ev, &why, &err);
     if (rc && err.action == DRIFT_RETRY) {
-        drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number), KV_S("text", err.text));
         stall(ing, o, err.text);
         return;
     }
@@ -601,7 +721,9 @@ static void take_record(struct drift_ingest *ing, struct owned *o, const rd_kafk
     } else {
         taken = count_event(ing, o, &rec, ev, wall_ms);
     }
-    if (!taken)
+    if (taken)
+        o->stall_ms = 0;
+    else
         stall(ing, o, "the quarantine topic takes nothing");
 }
 
@@ -614,32 +736,49 @@ static void take_error(struct drift_ingest *ing, struct owned *o, const rd_kafka
         }
         return;
     }
-    drift_log(DRIFT_ERROR, "kafka_fetch_failed", KV_S("topic", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
-              KV_I("partition", m->partition), KV_S("error", rd_kafka_err2name(m->err)), KV_S("text", rd_kafka_message_errstr(m)));
+    if (worth_saying(ing, o ? &o->said : &ing->fetch_said, rd_kafka_message_errstr(m)))
+        drift_log(DRIFT_ERROR, "kafka_fetch_failed", KV_S("topic", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
+                  KV_I("partition", m->partition), KV_S("error", rd_kafka_err2name(m->err)),
+                  KV_S("text", rd_kafka_message_errstr(m)));
     if (o && o->state && (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
         release_state(ing, o, RETRY_MS, "its offset is out of the log's range");
+}
+
+static void note_read(struct owned *o, size_t *records, size_t *bytes)
+{
+    if (o && *records) {
+        drift_series_add(o->records, (double)*records);
+        drift_series_add(o->bytes, (double)*bytes);
+    }
+    *records = *bytes = 0;
 }
 
 static void take_batch(struct drift_ingest *ing, size_t n)
 {
     struct owned *o = NULL;
     const rd_kafka_topic_t *rkt = NULL;
+    int32_t number = -1;
+    size_t records = 0, bytes = 0;
     int64_t wall_ms = drift_wall_ms(ing->set.clock), now = mono(ing);
     for (size_t i = 0; i < n; i++) {
         rd_kafka_message_t *m = ing->batch[i];
-        if (m->rkt && (!o || m->rkt != rkt || m->partition != o->number))
-            o = find_owned(ing, rd_kafka_topic_name(m->rkt), m->partition);
-        rkt = m->rkt;
+        if (m->rkt != rkt || m->partition != number) {
+            note_read(o, &records, &bytes);
+            rkt = m->rkt;
+            number = m->partition;
+            o = rkt ? find_owned(ing, rd_kafka_topic_name(rkt), number) : NULL;
+        }
         if (m->err) {
             take_error(ing, o, m);
         } else if (o && o->fetching) {
-            drift_series_add(o->records, 1);
-            drift_series_add(o->bytes, (double)m->len);
+            records++;
+            bytes += m->len;
             o->last_record_ms = now;
             take_record(ing, o, m, wall_ms);
         }
         rd_kafka_message_destroy(m);
     }
+    note_read(o, &records, &bytes);
     for (size_t c = 0; c < ing->n_chains; c++)
         if (ing->counted[c]) {
             drift_series_add(ing->chains[c].events, (double)ing->counted[c]);
@@ -649,30 +788,34 @@ static void take_batch(struct drift_ingest *ing, size_t n)
 
 /* ---- time ---- */
 
-/* Plans, layouts and verdict headers, read again every plan_ttl / 2. */
+/* Plans, layouts and verdict headers, read again every plan_ttl / 2.  One chain that cannot be read (its topic is
+ * missing, its slot damaged) holds up its own streams only. */
 static void refresh_chains(struct drift_ingest *ing)
 {
     struct drift_err err;
     int64_t now = mono(ing);
+    bool good = true;
     if (now < ing->refresh_ms || !ing->redis_up || !drift_group_joined(ing->group))
         return;
     for (size_t s = 0; s < ing->n_streams; s++)
         for (size_t c = 0; c < ing->streams[s].n_chains; c++) {
             struct drift_chain *chain = ing->streams[s].chains[c];
+            int64_t began = mono(ing);
             if (chain->plan.n && chain->read_mono_ms >= now) /* another stream feeds it too */
                 continue;
             int rc = ing->set.refresh(ing->set.ctx, ing, chain, &err);
-            if (rc) {
-                ing->refresh_ms = now + RETRY_MS;
-                drift_log(DRIFT_WARN, "plan_waits", KV_S("model", chain->model->name), KV_S("chain", drift_chain_name(chain->kind)), KV_S("text", err.text));
-                if (rc == DRIFT_E_AWAY)
-                    redis_lost(ing, &err);
+            if (rc == DRIFT_E_AWAY || rc == DRIFT_E_DENIED) {
+                redis_lost(ing, &err);
                 return;
             }
-            chain->read_mono_ms = mono(ing);
+            if (!rc)
+                chain->read_mono_ms = began;
+            else if (worth_saying(ing, &ing->chain_said[chain - ing->chains], err.text))
+                drift_log(DRIFT_WARN, "plan_waits", KV_S("model", chain->model->name), KV_S("chain", drift_chain_name(chain->kind)),
+                          KV_S("text", err.text));
+            good = good && !rc;
         }
-    ing->chains_ready = true;
-    ing->refresh_ms = now + ing->set.config->state.plan_ttl_ms / 2;
+    ing->refresh_ms = good ? now + ing->set.config->state.plan_ttl_ms / 2 : mono(ing) + RETRY_MS;
 }
 
 static void try_redis(struct drift_ingest *ing)
@@ -684,33 +827,118 @@ static void try_redis(struct drift_ingest *ing)
         redis_lost(ing, &err);
         return;
     }
-    ing->redis_up = true;
+    pthread_mutex_lock(&ing->lock);
+    ing->redis_up = ing->shown.redis_up = true;
+    pthread_mutex_unlock(&ing->lock);
     drift_gauge(DRIFT_M_REDIS_UP, 1);
     ing->refresh_ms = 0;
     drift_log(DRIFT_INFO, "redis_back", KV_S("text", "acquiring all partitions again"));
 }
 
-/* Lowest watermark of the partitions here that are still fed; none: now. */
-static int64_t busy_watermark(const struct drift_ingest *ing, int64_t now_ms, int64_t idle_since_ms)
+/* ---- idle partitions ---- */
+
+static bool share_chain(const struct stream *a, const struct stream *b)
 {
-    int64_t low = now_ms;
-    for (size_t i = 0; i < ing->n_owned; i++) {
-        const struct owned *o = ing->owned[i];
-        bool idle = o->state && o->eof && o->last_record_ms <= idle_since_ms;
-        int64_t wm = o->state ? drift_partition_watermark(o->state) : INT64_MIN;
-        if (!idle && wm < low)
-            low = wm;
+    for (size_t i = 0; i < a->n_chains; i++)
+        for (size_t k = 0; k < b->n_chains; k++)
+            if (a->chains[i] == b->chains[k])
+                return true;
+    return false;
+}
+
+static struct elsewhere *find_elsewhere(struct drift_ingest *ing, const char *topic, int32_t number)
+{
+    for (size_t i = 0; i < ing->n_elsewhere; i++)
+        if (ing->elsewhere[i].number == number && !strcmp(ing->elsewhere[i].topic, topic))
+            return &ing->elsewhere[i];
+    ing->elsewhere = drift_xrealloc(ing->elsewhere, ing->n_elsewhere + 1, sizeof *ing->elsewhere);
+    struct elsewhere *e = &ing->elsewhere[ing->n_elsewhere++];
+    *e = (struct elsewhere){.topic = drift_xstrdup(topic), .number = number, .changed_ms = mono(ing), .read_ms = INT64_MIN};
+    return e;
+}
+
+/* Watermark of a partition that another instance owns; INT64_MAX when its slot has not changed for idle_after. */
+static int look_elsewhere(struct drift_ingest *ing, const char *key, const char *topic, int32_t number, int64_t *ret,
+                          struct drift_err *err)
+{
+    struct elsewhere *e = find_elsewhere(ing, topic, number);
+    int64_t now = mono(ing), idle = ing->set.config->state.idle_after_ms;
+    if (e->read_ms == INT64_MIN || now - e->read_ms >= idle / 4) {
+        struct drift_slot_view v;
+        int rc = drift_store_read(ing->set.store, (struct drift_slot_id){topic, number}, key, INT64_MAX, NULL, 0, &v, err);
+        if (rc)
+            return rc;
+        if (strcmp(e->offset, v.offset) != 0 || now - e->read_ms > idle) { /* not looked at for long: begin anew */
+            snprintf(e->offset, sizeof e->offset, "%s", v.offset);
+            e->changed_ms = now;
+        }
+        e->wm_ms = v.wm_ms;
+        e->read_ms = now;
+        drift_slot_view_release(&v);
     }
-    return low;
+    *ret = now - e->changed_ms >= idle ? INT64_MAX : e->wm_ms;
+    return 0;
+}
+
+/* Lowest watermark of the partitions of o's chains that are still fed, here and elsewhere; none: now. */
+static int busy_watermark(struct drift_ingest *ing, const struct owned *o, int64_t now_ms, int64_t idle_since_ms, int64_t *ret,
+                          struct drift_err *err)
+{
+    int64_t low = now_ms, wm;
+    int rc = 0;
+    for (size_t i = 0; i < ing->n_owned; i++) {
+        const struct owned *x = ing->owned[i];
+        bool idle = x->state && x->eof && x->last_record_ms <= idle_since_ms;
+        if (idle || !share_chain(o->stream, x->stream))
+            continue;
+        wm = x->state ? drift_partition_watermark(x->state) : INT64_MIN;
+        low = wm < low ? wm : low;
+    }
+    for (size_t c = 0; c < o->stream->n_chains && !rc; c++) {
+        const struct drift_chain *chain = o->stream->chains[c];
+        const struct drift_plan_entry *e = drift_plan_at(&chain->plan, now_ms);
+        for (size_t t = 0; t < e->n_topics && low != INT64_MIN; t++)
+            for (int32_t n = 0; n < e->topics[t].partitions && !rc; n++) {
+                if (find_owned(ing, e->topics[t].topic, n))
+                    continue;
+                rc = look_elsewhere(ing, chain->key, e->topics[t].topic, n, &wm, err);
+                low = !rc && wm < low ? wm : low;
+            }
+    }
+    *ret = low;
+    return rc;
+}
+
+/* Brokers that do not answer look like a silent topic: only one that says that nothing came after what was read makes a
+ * partition idle. */
+static bool log_has_ended(struct drift_ingest *ing, struct owned *o)
+{
+    int64_t low, high;
+    struct drift_err err;
+    if (drift_group_bounds(ing->group, o->topic, o->number, RETRY_MS, &low, &high, &err)) {
+        ing->ask_ms = mono(ing) + ASK_RETRY_MS;
+        return false;
+    }
+    return high <= o->eof_offset || high <= drift_partition_next(o->state);
 }
 
 static bool tend_idle(struct drift_ingest *ing, struct owned *o)
 {
-    int64_t since = mono(ing) - ing->set.config->state.idle_after_ms;
-    if (!o->eof || o->last_record_ms > since)
+    struct drift_err err;
+    int64_t now = mono(ing), since = now - ing->set.config->state.idle_after_ms, wall = drift_wall_ms(ing->set.clock), to;
+    if (!o->eof || o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms ||
+        !drift_partition_closes(o->state, wall))
         return true;
-    int64_t to = busy_watermark(ing, drift_wall_ms(ing->set.clock), since);
-    if (to == INT64_MIN || to <= drift_partition_watermark(o->state) || !drift_partition_closes(o->state, to))
+    if (busy_watermark(ing, o, wall, since, &to, &err)) {
+        if (err.code != DRIFT_E_AWAY && err.code != DRIFT_E_DENIED) {
+            o->advance_ms = now + ASK_RETRY_MS; /* another one's slot is damaged: its owner says so */
+            return true;
+        }
+        redis_lost(ing, &err);
+        return false;
+    }
+    if (to == INT64_MIN || to <= drift_partition_watermark(o->state) || !drift_partition_closes(o->state, to) ||
+        !log_has_ended(ing, o))
         return true;
     return advance(ing, o, to);
 }
@@ -766,14 +994,39 @@ static void finish(struct drift_ingest *ing)
 
 static void report_open(struct drift_ingest *ing)
 {
-    for (size_t s = 0; s < ing->n_streams; s++)
-        for (size_t c = 0; c < ing->streams[s].n_chains; c++) {
-            size_t n = 0;
-            for (size_t i = 0; i < ing->n_owned; i++)
-                if (ing->owned[i]->state && ing->owned[i]->stream == &ing->streams[s])
-                    n += drift_partition_open_windows(ing->owned[i]->state, c);
-            drift_series_set(ing->streams[s].chains[c]->open, (double)n);
+    for (size_t c = 0; c < ing->n_chains; c++) {
+        size_t n = 0;
+        for (size_t i = 0; i < ing->n_owned; i++) {
+            const struct owned *o = ing->owned[i];
+            for (size_t k = 0; o->state && k < o->stream->n_chains; k++)
+                if (o->stream->chains[k] == &ing->chains[c])
+                    n += drift_partition_open_windows(o->state, k);
         }
+        drift_series_set(ing->chains[c].open, (double)n);
+    }
+}
+
+/* For the threads that serve /readyz and /status. */
+static void show(struct drift_ingest *ing)
+{
+    if (mono(ing) < ing->show_ms)
+        return;
+    ing->show_ms = mono(ing) + SHOW_MS;
+    pthread_mutex_lock(&ing->lock);
+    ing->shown.joined = drift_group_joined(ing->group);
+    ing->shown.kafka_up = drift_group_reachable(ing->group);
+    for (size_t i = 0; i < ing->n_owned; i++) {
+        struct owned *o = ing->owned[i];
+        o->shown.active = o->state && o->fetching;
+        o->shown.eof = o->eof;
+        if (!o->state)
+            continue;
+        o->shown.next = drift_partition_next(o->state);
+        o->shown.watermark_ms = drift_partition_watermark(o->state);
+        o->shown.high = drift_group_cached_high(ing->group, o->topic, o->number);
+    }
+    pthread_mutex_unlock(&ing->lock);
+    report_open(ing);
 }
 
 int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *err)
@@ -782,18 +1035,20 @@ int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *e
     try_redis(ing);
     refresh_chains(ing);
     acquire_waiting(ing);
+    drop_outdated(ing);
     if (ing->refetch && refetch(ing, err))
         return err->code;
     int rc = drift_group_poll(ing->group, wait_ms, ing->batch, BATCH, &n, err);
     take_batch(ing, n);
     if (rc)
         return rc;
+    drop_outdated(ing);
     for (size_t i = 0; i < ing->n_owned && ing->redis_up; i++)
         if (ing->owned[i]->state && !tend(ing, ing->owned[i]))
             break;
     if (ing->set.until_end && ing->redis_up)
         finish(ing);
-    report_open(ing);
+    show(ing);
     return 0;
 }
 
@@ -822,6 +1077,10 @@ void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms)
     free(ing->streams);
     free(ing->chains);
     free(ing->counted);
+    free(ing->chain_said);
+    for (size_t i = 0; i < ing->n_elsewhere; i++)
+        free(ing->elsewhere[i].topic);
+    free(ing->elsewhere);
     free(ing->owned);
     free(ing->batch);
     free(ing);
@@ -840,17 +1099,15 @@ int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic)
 void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each, void *ctx)
 {
     pthread_mutex_lock(&ing->lock);
-    *ret = (struct drift_ingest_stats){.redis_up = ing->redis_up, .kafka_up = drift_group_reachable(ing->group), .joined = drift_group_joined(ing->group), .granted = ing->n_owned};
+    *ret = ing->shown;
+    ret->granted = ing->n_owned;
+    ret->active = 0;
     for (size_t i = 0; i < ing->n_owned; i++) {
         const struct owned *o = ing->owned[i];
-        struct drift_ingest_partition_stats s = {.topic = o->topic, .number = o->number, .active = o->state && o->fetching,
-                                                 .eof = o->eof, .next = -1, .high = -1, .watermark_ms = INT64_MIN,
+        struct drift_ingest_partition_stats s = {.topic = o->topic, .number = o->number, .active = o->shown.active,
+                                                 .eof = o->shown.eof, .next = o->shown.next, .high = o->shown.high,
+                                                 .watermark_ms = o->shown.watermark_ms,
                                                  .waiting = o->waiting[0] ? o->waiting : NULL};
-        if (o->state) {
-            s.next = drift_partition_next(o->state);
-            s.watermark_ms = drift_partition_watermark(o->state);
-            s.high = drift_group_cached_high(ing->group, o->topic, o->number);
-        }
         ret->active += s.active;
         if (each)
             each(ctx, &s);
