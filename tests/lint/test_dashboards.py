@@ -268,6 +268,15 @@ class Alerts(unittest.TestCase):
         listed = set(re.findall(r"^\| `(driftd_\w+)`", read("docs/operations.md"), re.M))
         self.assertEqual(listed, set(meters()))
 
+    def test_the_page_lists_every_reason_and_exit_status(self):
+        page = read("docs/operations.md")
+        table = read("include/driftd/internal/flow.h").split("define DRIFT_REASONS(X)")[1].split("enum drift_reason")[0]
+        reasons = set(re.findall(r'X\(\w+, "(\w+)"\)', table))
+        self.assertGreater(len(reasons), 10)
+        self.assertEqual(set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", page.split("### Reasons")[1], re.M)), reasons)
+        statuses = set(re.findall(r"DRIFT_EXIT_\w+ = (\d+)", read("include/driftd/internal/cli.h")))
+        self.assertEqual(set(re.findall(r"^\| (\d+) \|", page, re.M)), statuses)
+
     @unittest.skipUnless(PROMTOOL, "promtool is not installed (package prometheus)")
     def test_rules_fire_when_they_should(self):
         for args in (["check", "rules", ALERTS], ["test", "rules", ALERTS_TEST]):
