@@ -288,25 +288,40 @@ static void elect(struct pipeline *p, struct drift_ingest *ing, const struct dri
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Headers first: whatever window they speak of, the plan that is read after them has it. */
+static int read_chain(struct pipeline *p, struct drift_chain_id id, struct drift_pairs *fields, struct drift_pairs *headers,
+                      int64_t *ret_now_ms, struct drift_err *err)
+{
+    int rc = drift_store_headers(p->store_ingest, id, headers, err);
+    if (rc)
+        return rc;
+    rc = drift_store_model_read(p->store_ingest, id, fields, ret_now_ms, err);
+    if (rc)
+        drift_pairs_release(headers);
+    return rc;
+}
+
 static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, struct drift_err *err)
 {
     struct pipeline *p = ctx;
     struct drift_chain_id id = {c->model->name, c->kind};
-    struct drift_pairs fields;
+    struct drift_pairs fields, headers;
     int64_t now_ms;
-    int rc = drift_store_model_read(p->store_ingest, id, &fields, &now_ms, err);
+    int rc = read_chain(p, id, &fields, &headers, &now_ms, err);
     if (rc)
         return rc;
     if (!drift_pairs_find(&fields, "head")) {
         drift_pairs_release(&fields);
+        drift_pairs_release(&headers);
         rc = init_chain(p, ing, c, err);
         if (!rc)
-            rc = drift_store_model_read(p->store_ingest, id, &fields, &now_ms, err);
+            rc = read_chain(p, id, &fields, &headers, &now_ms, err);
         if (rc)
             return rc;
     }
     const struct drift_pair *head = drift_pairs_find(&fields, "head");
-    rc = drift_chain_update(c, &fields, layout_of, p, err);
+    rc = drift_chain_update(c, &fields, &headers, layout_of, p, err);
+    drift_pairs_release(&headers);
     if (!rc)
         elect(p, ing, c);
     if (!rc && head)

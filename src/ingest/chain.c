@@ -72,7 +72,7 @@ int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct dr
     if (good)
         return 0;
     drift_judged_release(ret);
-    return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "verdict header w:%" PRId64 " in Redis is not one of driftd's", start_ms);
+    return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "verdict header %" PRId64 " in Redis is not one of driftd's", start_ms);
 }
 
 static int by_start(const void *a, const void *b)
@@ -96,24 +96,34 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
         c->judged_until_ms = v;
     if (!strcmp(f->name, "first") && drift_i64_parse(f->value, f->len, &v) && v >= 0 && v <= TIME_MAX_MS)
         c->first_ms = v;
-    if (!strncmp(f->name, "w:", 2) && drift_i64_parse(f->name + 2, strlen(f->name + 2), &v)) {
-        struct drift_judged j;
-        int rc = drift_judged_parse(f->value, f->len, v, &j, err);
-        if (rc)
-            return rc;
-        c->judged = drift_xrealloc(c->judged, c->n_judged + 1, sizeof *c->judged);
-        c->judged[c->n_judged++] = j;
-    }
     return 0;
 }
 
-int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, drift_layout_fn *layout, void *ctx,
-                       struct drift_err *err)
+static int take_headers(struct drift_chain *c, const struct drift_pairs *headers, struct drift_err *err)
+{
+    c->judged = drift_xcalloc(headers->n ? headers->n : 1, sizeof *c->judged);
+    for (size_t i = 0; i < headers->n; i++) {
+        const struct drift_pair *f = &headers->pair[i];
+        int64_t start;
+        if (!drift_i64_parse(f->name, strlen(f->name), &start))
+            continue;
+        int rc = drift_judged_parse(f->value, f->len, start, &c->judged[c->n_judged], err);
+        if (rc)
+            return rc;
+        c->n_judged++;
+    }
+    qsort(c->judged, c->n_judged, sizeof *c->judged, by_start);
+    return 0;
+}
+
+int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, const struct drift_pairs *headers,
+                       drift_layout_fn *layout, void *ctx, struct drift_err *err)
 {
     struct drift_chain next = {.model = c->model, .kind = c->kind, .judged_until_ms = INT64_MIN, .first_ms = INT64_MIN};
     int rc = 0;
     for (size_t i = 0; i < fields->n && !rc; i++)
         rc = take_field(&next, &fields->pair[i], err);
+    rc = rc ? rc : take_headers(&next, headers, err);
     if (!rc && !next.plan.n)
         rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_RETRY, "model %s has no plan in Redis yet", c->model->name);
     next.layout = drift_xcalloc(next.plan.n, sizeof *next.layout);
@@ -123,8 +133,6 @@ int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, 
         forget(&next);
         return rc;
     }
-    if (next.n_judged)
-        qsort(next.judged, next.n_judged, sizeof *next.judged, by_start);
     forget(c);
     c->plan = next.plan;
     c->layout = next.layout;

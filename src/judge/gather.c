@@ -52,13 +52,13 @@ static void mark_needed(const struct drift_state *st, struct drift_gathered *g, 
     }
 }
 
-static int read_part(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_part *p,
-                     int64_t start_ms, struct drift_err *err)
+static int read_part(struct drift_store *s, const char *key, int64_t from_ms, struct drift_part *p, int64_t start_ms,
+                     struct drift_err *err)
 {
     drift_slot_view_release(&p->view);
     struct drift_slot_id id = {p->topic, p->partition};
     bool ask = start_ms != INT64_MIN;
-    int rc = drift_store_read(s, id, key, st->judged_until_ms, ask ? &start_ms : NULL, ask, &p->view, err);
+    int rc = drift_store_read(s, id, key, from_ms, ask ? &start_ms : NULL, ask, &p->view, err);
     if (rc)
         drift_err_prefix(err, "slot %s/%" PRId32, p->topic, p->partition);
     return rc;
@@ -153,13 +153,17 @@ static char *chain_key(struct drift_chain_id id)
     return b.data;
 }
 
+/* None can be lower than judged_until: once a slot has counts there, the others are not searched for their lowest. */
 static int read_all(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_gathered *g,
                     bool only_needed, int64_t start_ms, struct drift_err *err)
 {
+    int64_t from_ms = st->judged_until_ms;
     for (size_t i = 0; i < g->n_parts; i++) {
-        int rc = g->parts[i].needed || !only_needed ? read_part(s, key, st, &g->parts[i], start_ms, err) : 0;
+        int rc = g->parts[i].needed || !only_needed ? read_part(s, key, from_ms, &g->parts[i], start_ms, err) : 0;
         if (rc)
             return rc;
+        if (g->parts[i].view.lowest_blob_ms == st->judged_until_ms)
+            from_ms = INT64_MAX;
     }
     return 0;
 }

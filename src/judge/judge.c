@@ -66,6 +66,18 @@ void drift_judge_free(struct drift_judge *j)
     free(j);
 }
 
+struct drift_known *drift_judge_known(struct drift_judge *j, const char *model)
+{
+    for (size_t i = 0; i < j->set.config->n_models; i++) {
+        struct drift_known *k = &j->known[i];
+        if (!k->model)
+            k->model = drift_xstrdup(model);
+        if (!strcmp(k->model, model))
+            return k;
+    }
+    return NULL;
+}
+
 static void work_release(struct drift_work *w)
 {
     for (size_t i = 0; i < w->n_actions; i++)

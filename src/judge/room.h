@@ -86,11 +86,21 @@ struct drift_judge {
     struct drift_cache *cache;
     struct drift_layout *bare; /* no columns: counts of a chain without a baseline */
     char **secret;             /* [config->n_endpoints], the first one of each; NULL: none */
-    struct known_status {
-        char *model;
-        enum drift_model_status chain[DRIFT_N_CHAIN];
-    } * known; /* [config->n_models], for the metric */
+    struct drift_known *known; /* [config->n_models] */
 };
+
+/* What a judge remembers of a model's chains: nothing that a verdict depends on. */
+struct drift_known {
+    char *model; /* NULL: a free place */
+    enum drift_model_status status[DRIFT_N_CHAIN]; /* for the metric */
+    struct drift_swept {
+        bool ever;
+        int64_t headers_ns; /* monotonic: when headers were last looked through for old ones */
+        uint32_t since;     /* verdicts since bodies were */
+    } swept[DRIFT_N_CHAIN];
+};
+/* NULL: a model that the configuration does not have. */
+struct drift_known *drift_judge_known(struct drift_judge *j, const char *model);
 
 struct drift_work {
     struct drift_judge *j;

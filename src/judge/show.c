@@ -61,18 +61,11 @@ static void show_rules(const struct drift_work *w)
 
 void drift_status_show(struct drift_judge *j, struct drift_chain_id id, enum drift_model_status status)
 {
-    struct known_status *k = j->known;
-    size_t i = 0, n = j->set.config->n_models;
-    while (i < n && k[i].model && strcmp(k[i].model, id.model))
-        i++;
-    if (status == DRIFT_STATUS_UNKNOWN || i == n)
+    struct drift_known *k = drift_judge_known(j, id.model);
+    if (status == DRIFT_STATUS_UNKNOWN || !k || k->status[id.kind] == status)
         return;
-    if (!k[i].model)
-        k[i].model = drift_xstrdup(id.model);
-    if (k[i].chain[id.kind] == status)
-        return;
-    k[i].chain[id.kind] = status;
-    enum drift_model_status a = k[i].chain[DRIFT_CHAIN_INPUT], b = k[i].chain[DRIFT_CHAIN_LABEL], worst = a > b ? a : b;
+    k->status[id.kind] = status;
+    enum drift_model_status a = k->status[DRIFT_CHAIN_INPUT], b = k->status[DRIFT_CHAIN_LABEL], worst = a > b ? a : b;
     drift_gauge(DRIFT_M_MODEL_STATUS, (int)worst - (int)DRIFT_STATUS_OK, id.model);
 }
 

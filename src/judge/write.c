@@ -1,6 +1,10 @@
 /* src/judge/write.c    The one compare-and-set of a verdict: header, alerts, carry, status, body, outbox, and what is
  *                       old enough to go.
  *
+ * What is old is looked for now and then only: headers age by the clock, so once a minute is enough; bodies by number.
+ * Looking at each verdict would cost a replay of n windows n^2 / 2 headers.  The first verdict of a process looks, so
+ * that one which never lives long clears up as well.
+ *
  * The bytes are made before the first try and sent again as they are when the first try is in doubt: the head in them
  * is what tells "it was applied" from "somebody else was first". */
 #include "room.h"
@@ -10,15 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/base/clock.h"
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/window/blob.h"
 
-static const int64_t HEADER_MAX_AGE_MS = INT64_C(7) * 86400000;
+static const int64_t HEADER_MAX_AGE_MS = INT64_C(7) * 86400000, HEADERS_EVERY_NS = INT64_C(60) * 1000000000;
+enum { HEADERS_AT_ONCE = 100000, BODIES_SLACK = 32 }; /* 1/32 more bodies than asked for may be kept */
 
 struct write {
-    struct drift_pair sets[5], body, *out;
-    size_t n_sets, n_out, n_dels, n_v_dels;
-    char **dels, **v_dels;
+    char *header;
+    struct drift_pair sets[4], body, *out;
+    size_t n_sets, n_out, n_dels, n_w_dels, n_v_dels;
+    char **dels, **w_dels, **v_dels;
+    struct drift_swept swept; /* when this write is applied */
     char head[DRIFT_HEAD];
 };
 
@@ -36,11 +44,15 @@ static void write_release(struct write *x)
         pair_release(&x->out[i]);
     for (size_t i = 0; i < x->n_dels; i++)
         free(x->dels[i]);
+    for (size_t i = 0; i < x->n_w_dels; i++)
+        free(x->w_dels[i]);
     for (size_t i = 0; i < x->n_v_dels; i++)
         free(x->v_dels[i]);
     pair_release(&x->body);
+    free(x->header);
     free(x->out);
     free(x->dels);
+    free(x->w_dels);
     free(x->v_dels);
 }
 
@@ -106,18 +118,24 @@ static bool is_done(const struct drift_work *w, const struct drift_pair *f, int6
     return ms > 0 && w->st.now_ms - ms > max_age_ms;
 }
 
-static void prune_headers(const struct drift_work *w, struct write *x)
+static int prune_headers(const struct drift_work *w, struct write *x, struct drift_err *err)
 {
     int64_t gone = INT64_MAX, start, max_age = w->j->set.config->state.retain_ms + HEADER_MAX_AGE_MS;
+    struct drift_pairs headers;
+    int rc = drift_store_headers(w->j->set.store, w->id, &headers, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < w->g.n_parts; i++)
         if (w->g.parts[i].needed && w->g.parts[i].view.gone_ms < gone)
             gone = w->g.parts[i].view.gone_ms;
-    for (size_t i = 0; i < w->st.fields.n; i++) {
-        const struct drift_pair *f = &w->st.fields.pair[i];
-        if (!strncmp(f->name, "w:", 2) && drift_i64_parse(f->name + 2, strlen(f->name + 2), &start) &&
-            start < w->v.start_ms && is_done(w, f, start, gone, max_age))
-            add_name(&x->dels, &x->n_dels, drift_xstrdup(f->name));
+    for (size_t i = 0; i < headers.n && x->n_w_dels < HEADERS_AT_ONCE; i++) {
+        const struct drift_pair *f = &headers.pair[i];
+        if (drift_i64_parse(f->name, strlen(f->name), &start) && start < w->v.start_ms &&
+            is_done(w, f, start, gone, max_age))
+            add_name(&x->w_dels, &x->n_w_dels, drift_xstrdup(f->name));
     }
+    drift_pairs_release(&headers);
+    return 0;
 }
 
 static int prune_bodies(const struct drift_work *w, struct write *x, struct drift_err *err)
@@ -132,6 +150,25 @@ static int prune_bodies(const struct drift_work *w, struct write *x, struct drif
         if (starts[i] != w->v.start_ms)
             add_name(&x->v_dels, &x->n_v_dels, drift_xasprintf("%" PRId64, starts[i]));
     free(starts);
+    return rc;
+}
+
+static int prune(const struct drift_work *w, struct write *x, struct drift_err *err)
+{
+    const struct drift_known *k = drift_judge_known(w->j, w->id.model);
+    int64_t now_ns = drift_clock_system.mono_ns(drift_clock_system.ctx);
+    int rc = 0;
+    x->swept = k ? k->swept[w->id.kind] : (struct drift_swept){0};
+    bool first = !x->swept.ever;
+    if (first || now_ns - x->swept.headers_ns >= HEADERS_EVERY_NS) {
+        rc = prune_headers(w, x, err);
+        x->swept.headers_ns = now_ns;
+    }
+    if (!rc && (first || ++x->swept.since > w->j->set.config->state.keep_verdicts / BODIES_SLACK)) {
+        rc = prune_bodies(w, x, err);
+        x->swept.since = 0;
+    }
+    x->swept.ever = true;
     return rc;
 }
 
@@ -167,7 +204,7 @@ static int compose(struct drift_work *w, struct write *x, struct drift_err *err)
     char start[24];
     snprintf(start, sizeof start, "%" PRId64, w->v.start_ms);
     drift_random_hex32(x->head);
-    x->sets[x->n_sets++] = pair(drift_xasprintf("w:%s", start), header_text(w));
+    x->header = header_text(w);
     if (w->st.judged_until_ms == INT64_MIN) /* where learning a baseline begins */
         x->sets[x->n_sets++] = pair(drift_xstrdup("first"), drift_xstrdup(start));
     if (drift_work_measured(&w->v) || w->v.kind == DRIFT_VERDICT_UNMONITORED)
@@ -181,8 +218,7 @@ static int compose(struct drift_work *w, struct write *x, struct drift_err *err)
         const struct drift_action *a = &w->actions[x->n_out];
         x->out[x->n_out] = pair(drift_xasprintf("e:%s", a->id), drift_action_entry(a, secret_of(w->j, a->endpoint)));
     }
-    prune_headers(w, x);
-    return prune_bodies(w, x, err);
+    return prune(w, x, err);
 }
 
 int drift_work_write(struct drift_work *w, enum drift_reply *ret, struct drift_err *err)
@@ -194,10 +230,13 @@ int drift_work_write(struct drift_work *w, enum drift_reply *ret, struct drift_e
                                          .new_head = x.head,
                                          .start_ms = w->v.start_ms,
                                          .end_ms = w->v.end_ms,
+                                         .header = x.header,
                                          .sets = x.sets,
                                          .n_sets = x.n_sets,
                                          .dels = (const char *const *)x.dels,
                                          .n_dels = x.n_dels,
+                                         .w_dels = (const char *const *)x.w_dels,
+                                         .n_w_dels = x.n_w_dels,
                                          .bodies = &x.body,
                                          .n_bodies = 1,
                                          .v_dels = (const char *const *)x.v_dels,
@@ -210,6 +249,9 @@ int drift_work_write(struct drift_work *w, enum drift_reply *ret, struct drift_e
             rc = drift_store_verdict(w->j->set.store, w->id, &vw, ret, err);
         else if (rc && err)
             *err = first;
+        struct drift_known *k = drift_judge_known(w->j, w->id.model);
+        if (!rc && k && (*ret == DRIFT_REPLY_OK || *ret == DRIFT_REPLY_DUP))
+            k->swept[w->id.kind] = x.swept;
     }
     write_release(&x);
     return rc;

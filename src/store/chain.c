@@ -25,6 +25,30 @@ int drift_store_model_read(struct drift_store *s, struct drift_chain_id id, stru
     return rc;
 }
 
+int drift_store_headers(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_headers,
+                        struct drift_err *err)
+{
+    struct drift_buf key, headers = {0};
+    struct drift_args a;
+    redisReply *r = NULL;
+    *ret_headers = (struct drift_pairs){0};
+    drift_args_script(&a);
+    int rc = drift_key_chain(s, id, "", &key, err);
+    rc = rc ? rc : drift_key_chain(s, id, ":w", &headers, err);
+    if (!rc) {
+        drift_args_add(&a, key.data, key.len);
+        drift_args_add(&a, headers.data, headers.len);
+        rc = drift_script_call(s, DRIFT_SCRIPT_HEADERS, &a, &r, err);
+    }
+    if (!rc && !drift_reply_pairs(r, 2, ret_headers))
+        rc = drift_reply_odd(s, "HEADERS", err);
+    freeReplyObject(r);
+    drift_args_release(&a);
+    drift_buf_release(&headers);
+    drift_buf_release(&key);
+    return rc;
+}
+
 static bool is_reserved(const char *name)
 {
     return !strcmp(name, "head") || !strcmp(name, "fmt") || !strcmp(name, "seen") || !strcmp(name, "judged_until");
@@ -95,13 +119,16 @@ static void verdict_args(struct drift_args *a, const struct drift_verdict_write 
     drift_args_text(a, w->new_head);
     drift_args_int(a, w->start_ms);
     drift_args_int(a, w->end_ms);
+    drift_args_text(a, w->header);
     drift_args_int(a, (int64_t)w->n_sets);
     drift_args_int(a, (int64_t)w->n_dels);
+    drift_args_int(a, (int64_t)w->n_w_dels);
     drift_args_int(a, (int64_t)w->n_bodies);
     drift_args_int(a, (int64_t)w->n_v_dels);
     drift_args_int(a, (int64_t)w->n_out);
     drift_args_pairs(a, w->sets, w->n_sets);
     drift_args_names(a, w->dels, w->n_dels);
+    drift_args_names(a, w->w_dels, w->n_w_dels);
     drift_args_pairs(a, w->bodies, w->n_bodies);
     drift_args_names(a, w->v_dels, w->n_v_dels);
     drift_args_pairs(a, w->out, w->n_out);
@@ -110,12 +137,13 @@ static void verdict_args(struct drift_args *a, const struct drift_verdict_write 
 int drift_store_verdict(struct drift_store *s, struct drift_chain_id id, const struct drift_verdict_write *w,
                         enum drift_reply *ret, struct drift_err *err)
 {
-    static const char *const suffixes[] = {"", ":v", ":out"};
-    struct drift_buf key[3] = {{0}};
+    static const char *const suffixes[] = {"", ":w", ":v", ":out"};
+    enum { N_KEY = sizeof suffixes / sizeof *suffixes };
+    struct drift_buf key[N_KEY] = {{0}};
     struct drift_args a;
     int rc = validate(w->sets, w->n_sets, w->dels, w->n_dels, err);
     drift_args_script(&a);
-    for (int i = 0; i < 3 && !rc; i++) {
+    for (int i = 0; i < N_KEY && !rc; i++) {
         rc = drift_key_chain(s, id, suffixes[i], &key[i], err);
         if (!rc)
             drift_args_add(&a, key[i].data, key[i].len);
@@ -125,7 +153,7 @@ int drift_store_verdict(struct drift_store *s, struct drift_chain_id id, const s
         rc = drift_script_cas(s, DRIFT_SCRIPT_VERDICT, &a, ret, NULL, err);
     }
     drift_args_release(&a);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_KEY; i++)
         drift_buf_release(&key[i]);
     return rc;
 }

@@ -81,7 +81,8 @@ static const char flush[] =
     "each('HDEL', k, 7 + 2 * nset, ndel)\n"
     "return {'OK', text(now)}\n";
 
-/* KEYS slot; ARGV chain key, from, start... */
+/* KEYS slot; ARGV chain key, from, start...  A slot has a blob for each window judged within `retain`: they are gone
+ * through only when there is a gap to skip. */
 static const char read[] =
     PRELUDE
     "local k, chain = KEYS[1], ARGV[1]\n"
@@ -90,9 +91,15 @@ static const char read[] =
     "redis.call('HSET', k, 'seen', text(now))\n"
     "local s = redis.call('HMGET', k, 'head', 'wm', 'adv', 'offset', 'gone:' .. chain)\n"
     "local prefix, from, lowest = 'b:' .. chain .. ':', tonumber(ARGV[2]), nil\n"
-    "for _, f in ipairs(redis.call('HKEYS', k)) do\n"
-    "  local start = string.sub(f, 1, #prefix) == prefix and int(string.match(f, '^(%-?%d+):', #prefix + 1))\n"
-    "  if start and start >= from and (not lowest or start < lowest) then lowest = start end\n"
+    "if from >= 2 ^ 53 then\n"
+    "  lowest = nil\n"
+    "elseif redis.call('HEXISTS', k, prefix .. ARGV[2] .. ':') == 1 then\n"
+    "  lowest = from\n"
+    "else\n"
+    "  for _, f in ipairs(redis.call('HKEYS', k)) do\n"
+    "    local start = string.sub(f, 1, #prefix) == prefix and int(string.match(f, '^(%-?%d+):', #prefix + 1))\n"
+    "    if start and start >= from and (not lowest or start < lowest) then lowest = start end\n"
+    "  end\n"
     "end\n"
     "local out = {'OK', text(now), s[1] and '1' or '', s[2] or '', s[3] or '', s[4] or '', s[5] or '',\n"
     "             lowest and text(lowest) or ''}\n"
@@ -127,6 +134,18 @@ static const char model_read[] =
     "if bad then return bad end\n"
     "redis.call('HSET', k, 'seen', text(now))\n"
     "local out = redis.call('HGETALL', k)\n"
+    "table.insert(out, 1, text(now))\n"
+    "table.insert(out, 1, 'OK')\n"
+    "return out\n";
+
+/* KEYS chain, :w */
+static const char headers[] =
+    PRELUDE
+    "local k = KEYS[1]\n"
+    "local bad = newer(k)\n"
+    "if bad then return bad end\n"
+    "redis.call('HSET', k, 'seen', text(now))\n"
+    "local out = redis.call('HGETALL', KEYS[2])\n"
     "table.insert(out, 1, text(now))\n"
     "table.insert(out, 1, 'OK')\n"
     "return out\n";
@@ -167,29 +186,32 @@ static const char plan_add[] =
     "redis.call('HSET', k, 'head', new)\n"
     "return {'OK', text(now)}\n";
 
-/* KEYS chain, :v, :out; ARGV prev, new, start, end, n sets, n dels, n bodies, n old bodies, n out; then each */
+/* KEYS chain, :w, :v, :out; ARGV prev, new, start, end, header, n sets, n dels, n old headers, n bodies, n old bodies,
+ * n out; then each */
 static const char verdict[] =
     PRELUDE
-    "local k, v, out, prev, new = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]\n"
+    "local k, w, v, out, prev, new = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2]\n"
     "local h = head(k)\n"
     "if h == new then return {'DUP', text(now)} end\n"
     "if h ~= prev then return {'CONFLICT', text(now)} end\n"
     "local judged = redis.call('HGET', k, 'judged_until')\n"
     "if judged and not int(judged) then return {'BAD', 'judged_until'} end\n"
     "if judged and tonumber(ARGV[3]) < tonumber(judged) then return {'JUDGED', text(now)} end\n"
-    "redis.call('HLEN', v); redis.call('HLEN', out)\n"
-    "local nset, ndel, nbody = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])\n"
-    "local nold, nout = tonumber(ARGV[8]), tonumber(ARGV[9])\n"
-    "local set = 10\n"
+    "redis.call('HLEN', w); redis.call('HLEN', v); redis.call('HLEN', out)\n"
+    "local nset, ndel, ngone = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])\n"
+    "local nbody, nold, nout = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])\n"
+    "local set = 12\n"
     "local del = set + 2 * nset\n"
-    "local body = del + ndel\n"
+    "local gone = del + ndel\n"
+    "local body = gone + ngone\n"
     "local old = body + 2 * nbody\n"
-    "stamp('w:', set, nset)\n"
+    "redis.call('HSET', w, ARGV[3], (string.gsub(ARGV[5], '@now@', text(now))))\n"
     "each('HSET', v, body, 2 * nbody)\n"
     "each('HSET', out, old + nold, 2 * nout)\n"
     "each('HSET', k, set, 2 * nset)\n"
     "redis.call('HSET', k, 'judged_until', ARGV[4], 'head', new)\n"
     "each('HDEL', k, del, ndel)\n"
+    "each('HDEL', w, gone, ngone)\n"
     "each('HDEL', v, old, nold)\n"
     "return {'OK', text(now)}\n";
 
@@ -257,9 +279,10 @@ const struct drift_script_text drift_scripts[DRIFT_N_SCRIPT] = {
     [DRIFT_SCRIPT_READ] = {"READ", 1, read},
     [DRIFT_SCRIPT_FORCE] = {"FORCE", 1, force},
     [DRIFT_SCRIPT_MODEL_READ] = {"MODEL_READ", 1, model_read},
+    [DRIFT_SCRIPT_HEADERS] = {"HEADERS", 2, headers},
     [DRIFT_SCRIPT_MODEL_INIT] = {"MODEL_INIT", 1, model_init},
     [DRIFT_SCRIPT_PLAN_ADD] = {"PLAN_ADD", 1, plan_add},
-    [DRIFT_SCRIPT_VERDICT] = {"VERDICT", 3, verdict},
+    [DRIFT_SCRIPT_VERDICT] = {"VERDICT", 4, verdict},
     [DRIFT_SCRIPT_OPERATE] = {"OPERATE", 1, operate},
     [DRIFT_SCRIPT_OUT_READ] = {"OUT_READ", 1, out_read},
     [DRIFT_SCRIPT_OUT_CLAIM] = {"OUT_CLAIM", 1, out_claim},

@@ -30,7 +30,7 @@ static void make_chain(struct drift_chain *c)
     struct drift_pair field = {(char *)(uintptr_t)"plan:0", json, strlen(json)};
     struct drift_err err;
     drift_chain_init(c, &model, DRIFT_CHAIN_INPUT);
-    ck_assert_msg(drift_chain_update(c, &(struct drift_pairs){1, &field}, layout_of, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(drift_chain_update(c, &(struct drift_pairs){1, &field}, &(struct drift_pairs){0}, layout_of, NULL, &err) == 0, "%s", err.text);
     free(json);
 }
 

@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include "../store/server.h"
+#include "driftd/internal/base/clock.h"
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/meter.h"
 #include "driftd/internal/baseline/baseline.h"
@@ -238,9 +239,9 @@ static json_t *body_at(int64_t start_ms)
 }
 static json_t *header_at(int64_t start_ms)
 {
-    char name[26];
-    snprintf(name, sizeof name, "w:%lld", (long long)start_ms);
-    return json_field("", name);
+    char name[24];
+    snprintf(name, sizeof name, "%lld", (long long)start_ms);
+    return json_field(":w", name);
 }
 static const char *str(const json_t *j, const char *key)
 {
@@ -374,6 +375,26 @@ START_TEST(a_verdict_in_full)
     ck_assert(drift_series_get(drift_series(DRIFT_M_ALERT, "phish-url", "input-drift", (char *)NULL)) == 3);
     ck_assert(drift_series_get(drift_series(DRIFT_M_VERDICTS, "phish-url", "input", "ok", (char *)NULL)) == 2);
     ck_assert(drift_series_get(drift_series(DRIFT_M_MEASURE, "phish-url", "url_length", "psi", (char *)NULL)) > .25);
+}
+END_TEST
+
+/* Windows that only one of the partitions has counts of, whichever is asked first. */
+START_TEST(counts_in_one_partition)
+{
+    static const struct {
+        int partition, window;
+    } put_at[] = {{0, 0}, {1, 1}, {1, 3}, {0, 4}, {0, 6}, {1, 6}, {1, 7}, {0, 9}};
+    start(true);
+    for (size_t i = 0; i < 8; i++)
+        put(put_at[i].partition, T0 + 10 * WINDOW + MIN, T0 + put_at[i].window * (int64_t)WINDOW, usual(), 1000, .5, false);
+    wm(0, T0 + 10 * WINDOW + MIN);
+    for (size_t i = 0; i < 8; i++) {
+        bool both = put_at[i].window == 6;
+        judges(OK, both ? 2000 : 1000);
+        ck_assert_int_eq(seen.start_ms, T0 + put_at[i].window * (int64_t)WINDOW);
+        i += both;
+    }
+    ck_assert_int_eq(step(), DRIFT_JUDGE_IDLE);
 }
 END_TEST
 
@@ -574,7 +595,8 @@ START_TEST(lost)
     window(T0, 1000, .5);
     judges(OK, 1000);
     /* the model's slot goes back to before the verdict; partition 0 has dropped its counts since */
-    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until w:1706709600000 alerts");
+    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until alerts");
+    tell(&server, "DEL driftd:{m/g%%2F1/phish-url}:w");
     char gone[24];
     snprintf(gone, sizeof gone, "%lld", (long long)(T0 + WINDOW));
     flush(0, T0 + WINDOW + MIN, "gone:phish-url:i", gone, strlen(gone));
@@ -593,7 +615,8 @@ START_TEST(lost_without_a_trace)
     start(true);
     window(T0, 1000, .5);
     judges(OK, 1000);
-    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until w:1706709600000 alerts");
+    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until alerts");
+    tell(&server, "DEL driftd:{m/g%%2F1/phish-url}:w");
     snprintf(gone, sizeof gone, "%lld", (long long)(T0 + WINDOW));
     snprintf(blob, sizeof blob, "b:phish-url:i:%lld:", (long long)T0);
     for (int p = 0; p < PARTITIONS; p++) {
@@ -682,6 +705,7 @@ START_TEST(old_bodies_and_headers_go)
     char gone[24];
     snprintf(gone, sizeof gone, "%lld", (long long)(T0 + 2 * WINDOW));
     flush(0, T0 + 5 * WINDOW + MIN, "gone:phish-url:i", gone, strlen(gone));
+    new_judge(config); /* another process: looks at its first verdict */
     window(T0 + 5 * (int64_t)WINDOW, 1000, .5);
     judges(OK, 1000);
     h = header_at(T0); /* one partition has, one has not */
@@ -690,18 +714,28 @@ START_TEST(old_bodies_and_headers_go)
     flush(1, T0 + 6 * WINDOW + MIN, "gone:phish-url:i", gone, strlen(gone));
     window(T0 + 6 * (int64_t)WINDOW, 1000, .5);
     judges(OK, 1000);
-    ck_assert_ptr_null(header_at(T0));
-    ck_assert_ptr_null(header_at(T0 + WINDOW));
-    h = header_at(T0 + 2 * WINDOW);
+    h = header_at(T0); /* looked through a moment ago */
     ck_assert_ptr_nonnull(h);
     json_decref(h);
-    /* one that nobody has dropped for a week is not kept for ever; what is not a header is left alone */
-    tell(&server, "HSET driftd:{m/g%%2F1/phish-url} w:1706710200000 %s w:1706710500000 %s w:1706710800000 %s",
-         "{\"end\":1706710500000,\"ms\":1706710200000}", ":", "");
+    new_judge(config);
     window(T0 + 7 * (int64_t)WINDOW, 1000, .5);
     judges(OK, 1000);
-    ck_assert_str_eq(field(&server, "driftd:{m/g%2F1/phish-url}", "w:1706710200000"), "");
-    ck_assert_str_eq(field(&server, "driftd:{m/g%2F1/phish-url}", "w:1706710500000"), ":");
+    ck_assert_ptr_null(header_at(T0));
+    ck_assert_ptr_null(header_at(T0 + WINDOW));
+    for (int i = 2; i < 8; i++) {
+        h = header_at(T0 + i * (int64_t)WINDOW);
+        ck_assert_ptr_nonnull(h);
+        json_decref(h);
+    }
+    /* one that nobody has dropped for a week is not kept for ever; what is not a header is left alone */
+    tell(&server, "HSET driftd:{m/g%%2F1/phish-url}:w 1706710200000 %s 1706710500000 %s 1706710800000 %s junk x",
+         "{\"end\":1706710500000,\"ms\":1706710200000}", ":", "");
+    new_judge(config);
+    window(T0 + 8 * (int64_t)WINDOW, 1000, .5);
+    judges(OK, 1000);
+    ck_assert_str_eq(field(&server, "driftd:{m/g%2F1/phish-url}:w", "1706710200000"), "");
+    ck_assert_str_eq(field(&server, "driftd:{m/g%2F1/phish-url}:w", "1706710500000"), ":");
+    ck_assert_str_eq(field(&server, "driftd:{m/g%2F1/phish-url}:w", "junk"), "x");
 }
 END_TEST
 
@@ -728,8 +762,8 @@ START_TEST(judged_again_after_a_failover)
     judges(OK, 1000);
     char *v = dump(":v"), *out = dump(":out");
     /* the write is lost as a whole */
-    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until w:1706709600000 alerts status");
-    tell(&server, "DEL driftd:{m/g%%2F1/phish-url}:v driftd:{m/g%%2F1/phish-url}:out");
+    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until alerts status");
+    tell(&server, "DEL driftd:{m/g%%2F1/phish-url}:v driftd:{m/g%%2F1/phish-url}:out driftd:{m/g%%2F1/phish-url}:w");
     new_judge(config);
     judges(OK, 1000);
     char *v2 = dump(":v"), *out2 = dump(":out");
@@ -802,9 +836,9 @@ START_TEST(two_judges_one_chain)
 }
 END_TEST
 
-/* From here on a step is MODEL_READ, READ, READ, VERDICT: the server knows the scripts, and the next window is where
- * judged_until is. */
-enum { VERDICT_CALL = 4 };
+/* From here on a step is MODEL_READ, READ, READ, HEADERS (the first one of a judge), VERDICT: the server knows the
+ * scripts, and the next window is where judged_until is. */
+enum { VERDICT_CALL = 5 };
 static void warm_up(void)
 {
     start(true);
@@ -880,8 +914,9 @@ START_TEST(scribbled_state)
 {
     start(true);
     window(T0, 1000, .9);
-    tell(&server, "HSET driftd:{m/g%%2F1/phish-url} alerts %s carry %s status %s w:junk %s",
-         "{\"v\":1,\"rules\":{\"input-drift\":7}}", "[", "{\"status\":3}", "x");
+    tell(&server, "HSET driftd:{m/g%%2F1/phish-url} alerts %s carry %s status %s",
+         "{\"v\":1,\"rules\":{\"input-drift\":7}}", "[", "{\"status\":3}");
+    tell(&server, "HSET driftd:{m/g%%2F1/phish-url}:w junk x");
     judges(OK, 1000);
     ck_assert_int_eq(worst, DRIFT_SEV_CRITICAL);
     tell(&server, "HSET driftd:{m/g%%2F1/phish-url} judged_until %s", "soon");
@@ -939,6 +974,49 @@ START_TEST(a_secret_that_is_not_there)
 }
 END_TEST
 
+/* ---- many windows ---- */
+
+static long long stat_of(const char *section, const char *name)
+{
+    redisReply *r = ask(&server, "INFO %s", section);
+    const char *at = strstr(r->str, name);
+    long long n = at ? atoll(at + strlen(name)) : 0;
+    freeReplyObject(r);
+    return n;
+}
+
+/* A replay judges thousands of windows before the first is old enough to be dropped: what was judged before must not
+ * cost the next one anything.  Bytes and scans are counted by the server; the time is only shown. */
+START_TEST(a_long_replay_costs_the_same_to_its_end)
+{
+    enum { ROUNDS = 5 };
+    const char *wanted = getenv("DRIFTD_TEST_WINDOWS");
+    int per_round = wanted ? atoi(wanted) / ROUNDS : 400;
+    long long bytes[ROUNDS], keys[ROUNDS];
+    start(true);
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t first = T0 + (int64_t)round * per_round * WINDOW, ns = 0;
+        for (int i = 0; i < per_round; i++)
+            window(first + i * (int64_t)WINDOW, 1000, .5);
+        bytes[round] = -stat_of("stats", "total_net_output_bytes:");
+        keys[round] = -stat_of("commandstats", "cmdstat_hkeys:calls=");
+        ns = -drift_clock_system.mono_ns(drift_clock_system.ctx);
+        for (int i = 0; i < per_round; i++)
+            ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);
+        ns += drift_clock_system.mono_ns(drift_clock_system.ctx);
+        bytes[round] += stat_of("stats", "total_net_output_bytes:");
+        keys[round] += stat_of("commandstats", "cmdstat_hkeys:calls=");
+        printf("windows %d to %d: %.3f ms, %lld bytes, %.2f scans each\n", round * per_round, (round + 1) * per_round,
+               (double)ns / 1e6 / per_round, bytes[round] / per_round, (double)keys[round] / per_round);
+    }
+    ck_assert_uint_eq(n_seen, (size_t)(ROUNDS * per_round));
+    for (int round = 1; round < ROUNDS; round++) {
+        ck_assert_int_lt(bytes[round], bytes[0] + bytes[0] / 10);
+        ck_assert_int_le(keys[round], per_round + per_round / 10); /* one each: of the bodies */
+    }
+}
+END_TEST
+
 int main(void)
 {
     if (!server_start(&server, NULL))
@@ -949,6 +1027,7 @@ int main(void)
     T(waits_for_everybody);
     T(an_advance_settles_first);
     T(a_verdict_in_full);
+    T(counts_in_one_partition);
     T(held_and_carried);
     T(not_carried_for_ever);
     T(partial);
@@ -970,6 +1049,7 @@ int main(void)
     T(scribbled_state);
     T(counts_where_no_window_is);
     T(redis_away);
+    T(a_long_replay_costs_the_same_to_its_end);
     T(margin);
     T(a_secret_that_is_not_there);
     int rc = drift_test_run(s);

@@ -116,22 +116,24 @@ END_TEST
 
 static enum drift_reply verdict(int prev, int new, int64_t start, const char *body)
 {
-    char w[40], name[32], out[40];
-    const char *dels[] = {"alert-old"}, *v_dels[] = {"-60000"};
+    char name[32], out[40];
+    const char *dels[] = {"alert-old"}, *w_dels[] = {"-120000"}, *v_dels[] = {"-60000"};
     enum drift_reply reply;
-    snprintf(w, sizeof w, "w:%" PRId64, start);
     snprintf(name, sizeof name, "%" PRId64, start);
     snprintf(out, sizeof out, "e:%d", new);
-    struct drift_pair sets[] = {PAIR(w, "{\"kind\":\"ok\",\"ms\":@now@}"), PAIR("alerts", "[\"@now@\"]")};
+    struct drift_pair sets[] = {PAIR("alerts", "[\"@now@\"]"), PAIR("status", body)};
     struct drift_pair bodies[] = {PAIR(name, body)}, outs[] = {PAIR(out, "{\"body\":\"@now@\"}")};
     struct drift_verdict_write v = {.prev = head(prev),
                                     .new_head = head(new),
                                     .start_ms = start,
                                     .end_ms = start + 60000,
+                                    .header = "{\"kind\":\"ok\",\"ms\":@now@}",
                                     .sets = sets,
                                     .n_sets = 2,
                                     .dels = dels,
                                     .n_dels = 1,
+                                    .w_dels = w_dels,
+                                    .n_w_dels = 1,
                                     .bodies = bodies,
                                     .n_bodies = 1,
                                     .v_dels = v_dels,
@@ -151,14 +153,18 @@ START_TEST(verdict_replies)
     ck_assert_int_eq(number(&server, "EXISTS", KEY ":out"), 0);
     ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
     tell(&server, "HSET " KEY " alert-old x");
-    tell(&server, "HSET " KEY ":v -60000 x");
+    tell(&server, "HSET " KEY ":w -60000 x -120000 x");
+    tell(&server, "HSET " KEY ":v -60000 x -120000 x");
     ck_assert_int_eq(verdict(1, 2, 60000, "one"), DRIFT_REPLY_OK);
     ck_assert_str_eq(field(&server, KEY, "head"), head(2));
     ck_assert_str_eq(field(&server, KEY, "judged_until"), "120000");
     ck_assert_str_eq(field(&server, KEY, "alert-old"), "");
     ck_assert_str_eq(field(&server, KEY ":v", "-60000"), "");
+    ck_assert_str_eq(field(&server, KEY ":v", "-120000"), "x");
     ck_assert_str_eq(field(&server, KEY ":v", "60000"), "one");
-    ck_assert_int_eq(sscanf(field(&server, KEY, "w:60000"), "{\"kind\":\"ok\",\"ms\":%" SCNd64 "}", &ms), 1);
+    ck_assert_str_eq(field(&server, KEY ":w", "-60000"), "x");
+    ck_assert_str_eq(field(&server, KEY ":w", "-120000"), "");
+    ck_assert_int_eq(sscanf(field(&server, KEY ":w", "60000"), "{\"kind\":\"ok\",\"ms\":%" SCNd64 "}", &ms), 1);
     ck_assert(ms > redis_now() - 60000 && ms <= redis_now());
     ck_assert_str_eq(field(&server, KEY, "alerts"), "[\"@now@\"]"); /* no clock in alerts, bodies and actions */
     ck_assert_str_eq(field(&server, KEY ":out", "e:2"), "{\"body\":\"@now@\"}");
@@ -182,15 +188,50 @@ START_TEST(verdict_replies)
     size_t n;
     tell(&server, "HSET " KEY ":v -1 x 9000000000000 x junk x 99999999999999999999 x");
     ok(drift_store_verdict_list(s, input, &starts, &n, &err));
-    ck_assert_uint_eq(n, 4);
-    ck_assert_int_eq(starts[0], -1);
-    ck_assert_int_eq(starts[1], 60000);
-    ck_assert_int_eq(starts[2], 120000);
-    ck_assert_int_eq(starts[3], 9000000000000);
+    ck_assert_uint_eq(n, 5);
+    ck_assert_int_eq(starts[0], -120000);
+    ck_assert_int_eq(starts[1], -1);
+    ck_assert_int_eq(starts[2], 60000);
+    ck_assert_int_eq(starts[3], 120000);
+    ck_assert_int_eq(starts[4], 9000000000000);
     free(starts);
     ok(drift_store_verdict_list(s, label, &starts, &n, &err));
     ck_assert_uint_eq(n, 0);
     free(starts);
+}
+END_TEST
+
+/* Apart from what the judge reads at each step, and binary safe. */
+START_TEST(headers_are_apart)
+{
+    struct drift_pairs p;
+    int64_t now;
+    ok(drift_store_headers(s, input, &p, &err));
+    ck_assert_uint_eq(p.n, 0); /* no chain */
+    ck_assert_str_ne(field(&server, KEY, "seen"), ""); /* a read that writes, where the format stands */
+    ck_assert_int_eq(number(&server, "EXISTS", KEY ":w"), 0);
+    ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
+    ck_assert_int_eq(verdict(1, 2, 60000, "one"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(verdict(2, 3, 120000, "two"), DRIFT_REPLY_OK);
+    tell(&server, "HSET " KEY ":w junk %b", "a\0b", (size_t)3);
+    ok(drift_store_headers(s, input, &p, &err));
+    ck_assert_uint_eq(p.n, 3);
+    ck_assert_ptr_nonnull(strstr(text_of(&p, "60000"), "\"kind\":\"ok\""));
+    ck_assert_str_ne(text_of(&p, "120000"), "");
+    ck_assert_uint_eq(drift_pairs_find(&p, "junk")->len, 3);
+    drift_pairs_release(&p);
+    ok(drift_store_model_read(s, input, &p, &now, &err));
+    ck_assert_uint_eq(p.n, 7); /* head fmt plan:0 cfg:abc alerts status judged_until */
+    drift_pairs_release(&p);
+    ok(drift_store_headers(s, label, &p, &err)); /* another chain's */
+    ck_assert_uint_eq(p.n, 0);
+    drift_pairs_release(&p);
+    tell(&server, "HSET " KEY " fmt 7");
+    fails(drift_store_headers(s, input, &p, &err), DRIFT_E_VERSION);
+    ck_assert_uint_eq(p.n, 0);
+    tell(&server, "HSET " KEY " fmt 1");
+    tell(&server, "SET " KEY ":w x");
+    fails(drift_store_headers(s, input, &p, &err), DRIFT_E_CORRUPT);
 }
 END_TEST
 
@@ -201,8 +242,8 @@ START_TEST(verdict_refuses)
     ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
     for (size_t i = 0; i < 4; i++) {
         struct drift_pair bad = PAIR(names[i], "x");
-        struct drift_verdict_write w = {.prev = head(1), .new_head = head(2), .sets = &bad, .n_sets = 1};
-        struct drift_verdict_write d = {.prev = head(1), .new_head = head(2), .dels = &names[i], .n_dels = 1};
+        struct drift_verdict_write w = {.prev = head(1), .new_head = head(2), .header = "", .sets = &bad, .n_sets = 1};
+        struct drift_verdict_write d = {.prev = head(1), .new_head = head(2), .header = "", .dels = &names[i], .n_dels = 1};
         int64_t now;
         fails(drift_store_verdict(s, input, &w, &reply, &err), DRIFT_E_USAGE);
         fails(drift_store_verdict(s, input, &d, &reply, &err), DRIFT_E_USAGE);
@@ -214,16 +255,17 @@ START_TEST(verdict_refuses)
 }
 END_TEST
 
-/* Something else under :v or :out: found before anything is written. */
+/* Something else under :w, :v or :out: found before anything is written. */
 START_TEST(verdict_all_or_nothing)
 {
-    static const char *const keys[] = {KEY ":v", KEY ":out"};
+    static const char *const keys[] = {KEY ":w", KEY ":v", KEY ":out"};
     ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct drift_pair set = PAIR("alerts", "x"), body = PAIR("0", "x"), out = PAIR("e:1", "x");
         struct drift_verdict_write w = {.prev = head(1),
                                         .new_head = head(2),
                                         .end_ms = 1,
+                                        .header = "{}",
                                         .sets = &set,
                                         .n_sets = 1,
                                         .bodies = &body,
@@ -233,7 +275,8 @@ START_TEST(verdict_all_or_nothing)
         enum drift_reply reply;
         tell(&server, "SET %s x", keys[i]);
         fails(drift_store_verdict(s, input, &w, &reply, &err), DRIFT_E_CORRUPT);
-        ck_assert_int_eq(number(&server, "EXISTS", keys[1 - i]), 0);
+        for (int k = 0; k < 3; k++)
+            ck_assert_int_eq(number(&server, "EXISTS", keys[k]), k == i);
         ck_assert_str_eq(field(&server, KEY, "head"), head(1));
         ck_assert_str_eq(field(&server, KEY, "alerts"), "");
         tell(&server, "DEL %s", keys[i]);
@@ -246,7 +289,7 @@ START_TEST(large_verdict)
 {
     enum { N = 4500 };
     static struct drift_pair sets[N], bodies[N], outs[N];
-    static const char *dels[N], *v_dels[N];
+    static const char *dels[N], *w_dels[N], *v_dels[N];
     char *names[N];
     enum drift_reply reply;
     ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
@@ -257,15 +300,21 @@ START_TEST(large_verdict)
         outs[i] = PAIR(names[i], "o");
         dels[i] = i % 2 ? names[i] : "nothing";
         v_dels[i] = i % 2 ? "nothing" : names[i];
+        w_dels[i] = i % 3 ? "nothing" : names[i];
+        if (i % 500 == 0)
+            tell(&server, "HSET " KEY ":w %d x %d x", i, i + 1);
     }
     struct drift_verdict_write w = {.prev = head(1),
                                     .new_head = head(2),
                                     .start_ms = -5,
                                     .end_ms = 5,
+                                    .header = "h",
                                     .sets = sets,
                                     .n_sets = N,
                                     .dels = dels,
                                     .n_dels = N,
+                                    .w_dels = w_dels,
+                                    .n_w_dels = N,
                                     .bodies = bodies,
                                     .n_bodies = N,
                                     .v_dels = v_dels,
@@ -275,6 +324,11 @@ START_TEST(large_verdict)
     ok(drift_store_verdict(s, input, &w, &reply, &err));
     ck_assert_int_eq(reply, DRIFT_REPLY_OK);
     ck_assert_int_eq(number(&server, "HLEN", KEY), N / 2 + 5); /* head fmt plan:0 cfg:abc judged_until */
+    for (int i = 0; i < N; i += 500) {
+        ck_assert_str_eq(field(&server, KEY ":w", names[i]), i % 3 ? "x" : "");
+        ck_assert_str_eq(field(&server, KEY ":w", names[i + 1]), (i + 1) % 3 ? "x" : "");
+    }
+    ck_assert_str_eq(field(&server, KEY ":w", "-5"), "h");
     ck_assert_int_eq(number(&server, "HLEN", KEY ":v"), N / 2);
     ck_assert_int_eq(number(&server, "HLEN", KEY ":out"), N);
     ck_assert_str_eq(field(&server, KEY, "4498"), "s");
@@ -462,6 +516,7 @@ int main(void)
     ADD(model_init_and_read);
     ADD(plan_add_replies);
     ADD(verdict_replies);
+    ADD(headers_are_apart);
     ADD(verdict_refuses);
     ADD(verdict_all_or_nothing);
     ADD(large_verdict);

@@ -382,8 +382,8 @@ static bool read_model(struct judge *j)
 /* One verdict, or an acknowledgement, on what was read before (however long ago). */
 static void judge_write(struct judge *j, bool operate)
 {
-    char h[DRIFT_HEAD], alerts[48], start[24], header[32], id[32];
-    struct drift_pair sets[2] = {PAIR("alerts", ""), PAIR("", "{\"ms\":@now@}")};
+    char h[DRIFT_HEAD], alerts[48], start[24], id[32];
+    struct drift_pair sets[1];
     enum drift_reply reply;
     int rc;
     new_head(&j->actor.rng, h);
@@ -393,10 +393,8 @@ static void judge_write(struct judge *j, bool operate)
     memcpy(op->prev, j->base, sizeof h);
     snprintf(alerts, sizeof alerts, "%" PRId64 ":%" PRId64, op->judged, op->acknowledged);
     snprintf(start, sizeof start, "%" PRId64, j->judged * 1000);
-    snprintf(header, sizeof header, "w:%s", start);
     snprintf(id, sizeof id, "e:%s", start);
     sets[0] = PAIR("alerts", alerts);
-    sets[1].name = header;
     if (operate) {
         rc = drift_store_operate(j->actor.store, chain, j->base, h, sets, 1, &reply, &err);
     } else {
@@ -405,8 +403,9 @@ static void judge_write(struct judge *j, bool operate)
                                         .new_head = h,
                                         .start_ms = j->judged * 1000,
                                         .end_ms = j->judged * 1000 + 1000,
+                                        .header = "{\"ms\":@now@}",
                                         .sets = sets,
-                                        .n_sets = 2,
+                                        .n_sets = 1,
                                         .bodies = &body,
                                         .n_bodies = 1,
                                         .out = &out,
@@ -436,6 +435,7 @@ static unsigned verify_chain(struct chain_op *last)
     ck_assert_str_eq(now, last->head);
     snprintf(want, sizeof want, "%" PRId64 ":%" PRId64, last->judged, last->acknowledged);
     ck_assert_str_eq(alerts, want);
+    ck_assert_int_eq(number(&server, "HLEN", CHAIN_KEY ":w"), last->judged);
     ck_assert_int_eq(number(&server, "HLEN", CHAIN_KEY ":v"), last->judged);
     ck_assert_int_eq(number(&server, "HLEN", CHAIN_KEY ":out"), last->judged);
     ck_assert_int_eq(atoll(field(&server, CHAIN_KEY, "judged_until")), last->judged * 1000);

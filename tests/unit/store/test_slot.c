@@ -243,6 +243,13 @@ START_TEST(read_view)
     ok(drift_store_read(s, slot, "m:i", 1, NULL, 0, &v, &err));
     ck_assert_int_eq(v.lowest_blob_ms, 60000);
     drift_slot_view_release(&v);
+    ok(drift_store_read(s, slot, "m:i", 60000, NULL, 0, &v, &err)); /* found without looking through all */
+    ck_assert_int_eq(v.lowest_blob_ms, 60000);
+    drift_slot_view_release(&v);
+    ok(drift_store_read(s, slot, "m:i", INT64_MAX, starts, 3, &v, &err)); /* not looked for */
+    ck_assert_int_eq(v.lowest_blob_ms, INT64_MAX);
+    ck_assert_uint_eq(v.blobs.n, 2);
+    drift_slot_view_release(&v);
     ok(drift_store_read(s, slot, "m:i", 120001, NULL, 0, &v, &err));
     ck_assert_int_eq(v.lowest_blob_ms, INT64_MAX);
     drift_slot_view_release(&v);

@@ -44,9 +44,10 @@ void drift_chain_release(struct drift_chain *c);
 /* Layout of a plan entry: the baseline's, or the bare one.  Lives until the process ends.  AWAY: ask again. */
 typedef int drift_layout_fn(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret,
                             struct drift_err *err);
-/* Takes over what MODEL_READ gave; on an error the copy stays as it was. */
-int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, drift_layout_fn *layout, void *ctx,
-                       struct drift_err *err) DRIFT_MUST_CHECK;
+/* Takes over what HEADERS and, after it, MODEL_READ gave: so the plan knows every window that has a header.  On an
+ * error the copy stays as it was. */
+int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, const struct drift_pairs *headers,
+                       drift_layout_fn *layout, void *ctx, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Index of the plan entry and layout for a window start. */
 size_t drift_chain_entry(const struct drift_chain *c, int64_t start_ms);
 /* Verdict of a window, or NULL. */
@@ -55,7 +56,7 @@ const struct drift_judged *drift_chain_judged(const struct drift_chain *c, int64
 /* Index of the first verdict whose window starts at or after start_ms; n_judged: none. */
 size_t drift_chain_judged_from(const struct drift_chain *c, int64_t start_ms);
 
-/* Value of a field w:<start>, as the judge writes it; @now@ is replaced by the script. */
+/* A verdict header as the judge writes it (judge.h); @now@ is replaced by the script. */
 int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct drift_judged *ret, struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_judged_release(struct drift_judged *j);
 

@@ -1,14 +1,15 @@
 /* judge.h - closes windows: merges the partitions' counts, measures, evaluates rules, writes verdict, alerts and
  * outbox in one compare-and-set.
  *
- * What it writes into the chain's slot, all JSON:
- *     w:<start>  {"v":1,"kind":..,"plan":seq,"end":ms,"parts":{"<topic>/<n>":[n, excluded]},"numbers":"<digest of the
+ * What it writes, all JSON: to :w, by window start, the header that the owners of the partitions wait for
+ *                {"v":1,"kind":..,"plan":seq,"end":ms,"parts":{"<topic>/<n>":[n, excluded]},"numbers":"<digest of the
  *                counts>","gap_from":ms (only after a gap),"ms":Redis time}; partitions without counts are left out
+ * into the chain's slot
  *     alerts     {"v":1,"rules":{name: drift_alert_json}}
  *     carry      {"v":1,"from_ms":..,"windows":n,"blob":"<base64 of drift_blob_save>"}, while windows are held
  *     status     {"v":1,"status":"ok|degraded|unmonitored","since_ms":..,"why":..}; of the label chain only when the
  *                model has label rules
- * and to :v the body (outcome.h), to :out the entries (act/outbox.h).
+ * to :v the body (outcome.h), to :out the entries (act/outbox.h).
  *
  * Anybody may judge; several at once do no harm (the chain's head decides).  A verdict, its alerts and its action
  * bytes are a function of (plan entry, merged counts, state of the chain): no clock in them.

@@ -42,6 +42,7 @@ enum drift_script {
     DRIFT_SCRIPT_READ,
     DRIFT_SCRIPT_FORCE,
     DRIFT_SCRIPT_MODEL_READ,
+    DRIFT_SCRIPT_HEADERS,
     DRIFT_SCRIPT_MODEL_INIT,
     DRIFT_SCRIPT_PLAN_ADD,
     DRIFT_SCRIPT_VERDICT,
@@ -107,7 +108,7 @@ bool drift_reply_pairs(const redisReply *r, size_t from, struct drift_pairs *ret
 /* ---- keys; "" parts are allowed, overlong ones give DRIFT_E_RANGE ---- */
 int drift_key_slot(const struct drift_store *s, struct drift_slot_id id, struct drift_buf *b,
                    struct drift_err *err) DRIFT_MUST_CHECK;
-/* suffix: "", ":v" or ":out" */
+/* suffix: "", ":w", ":v" or ":out" */
 int drift_key_chain(const struct drift_store *s, struct drift_chain_id id, const char *suffix, struct drift_buf *b,
                     struct drift_err *err) DRIFT_MUST_CHECK;
 /* id NULL: the hash */

@@ -4,8 +4,10 @@
  * names, with every name percent-encoded (drift_name_encode):
  *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm adv b:* gone:* late:* other:* owner acquired
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
- *                                             alerts carry status w:*
+ *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
+ *     <chain key>:w                           hash: verdict headers by window start.  Apart from the chain's own, which
+ *                                             each step of the judge reads whole
  *     <chain key>:v  <chain key>:out          hashes: verdict bodies by window start; outbox entries
  *     driftd:{b/<model>}                      hash: id -> META JSON; "active" -> id that a new chain starts with
  *     driftd:{b/<model>}:<id>                 string: baseline, format v1
@@ -98,7 +100,8 @@ int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char
 
 /* READ for the judge (writes `seen`, so that an isolated old master refuses).  chain_key is "<enc model>:i" or
  * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name,
- * b:<chain key>:<start>:<segment> (segment "" today). */
+ * b:<chain key>:<start>:<segment> (segment "" today).  Looking for the lowest blob costs time for all blobs of the
+ * slot, unless there is one at from_ms itself; from_ms = INT64_MAX: do not look. */
 struct drift_slot_view {
     bool exists;           /* somebody has acquired it */
     int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
@@ -121,6 +124,10 @@ struct drift_chain_id {
 };
 int drift_store_model_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
                            int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+/* HEADERS: the verdict headers that are still kept, named by the window start, in no order.  Writes `seen` as
+ * MODEL_READ does.  Costs time for all windows judged within `retain`: not for every window. */
+int drift_store_headers(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_headers,
+                        struct drift_err *err) DRIFT_MUST_CHECK;
 /* MODEL_INIT: writes the first plan entry (fields given) and a head.  OK or EXISTS.  Here and in PLAN_ADD the values
  * of plan:* get the script's time for the placeholder @now@. */
 int drift_store_model_init(struct drift_store *s, struct drift_chain_id id, const char *new_head,
@@ -132,16 +139,19 @@ int drift_store_plan_add(struct drift_store *s, struct drift_chain_id id, const 
                          int64_t from_ms, int64_t last_from_ms, int64_t margin_ms, const struct drift_pair *sets,
                          size_t n_sets, enum drift_reply *ret, int64_t *ret_now_ms,
                          struct drift_err *err) DRIFT_MUST_CHECK;
-/* VERDICT: one compare-and-set writes :v, :out and the hash.  `sets` go to the hash (header w:<start>, whose JSON
- * gets the script's time by the placeholder @now@; alerts, carry, status), `dels` are fields of the hash, old bodies
- * in v_dels. judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED. */
+/* VERDICT: one compare-and-set writes :w, :v, :out and the hash.  `header` goes to :w under start_ms, with the script's
+ * time for the placeholder @now@; `sets` go to the hash (alerts, carry, status), `dels` are fields of the hash, old
+ * headers in w_dels, old bodies in v_dels.  judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED. */
 struct drift_verdict_write {
     const char *prev, *new_head;
     int64_t start_ms, end_ms;
+    const char *header;
     const struct drift_pair *sets;
     size_t n_sets;
     const char *const *dels;
     size_t n_dels;
+    const char *const *w_dels;
+    size_t n_w_dels;
     const struct drift_pair *bodies; /* :v, named by the window start */
     size_t n_bodies;
     const char *const *v_dels;
