@@ -101,7 +101,9 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
 
 static int take_headers(struct drift_chain *c, const struct drift_pairs *headers, struct drift_err *err)
 {
-    c->judged = drift_xcalloc(headers->n ? headers->n : 1, sizeof *c->judged);
+    if (!headers->n)
+        return 0;
+    c->judged = drift_xcalloc(headers->n, sizeof *c->judged);
     for (size_t i = 0; i < headers->n; i++) {
         const struct drift_pair *f = &headers->pair[i];
         int64_t start;

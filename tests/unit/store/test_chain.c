@@ -208,6 +208,7 @@ START_TEST(headers_are_apart)
     int64_t now;
     ok(drift_store_headers(s, input, &p, &err));
     ck_assert_uint_eq(p.n, 0); /* no chain */
+    drift_pairs_release(&p);
     ck_assert_str_ne(field(&server, KEY, "seen"), ""); /* a read that writes, where the format stands */
     ck_assert_int_eq(number(&server, "EXISTS", KEY ":w"), 0);
     ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
