@@ -105,7 +105,7 @@ pids=
 trap 'for p in $pids; do kill $p || true; done; wait' EXIT
 redis-server --port 0 --unixsocket /shared/redis.sock --unixsocketperm 777 --dir /tmp --save '' --appendonly yes --maxmemory-policy noeviction >/shared/redis.log 2>&1 &
 pids=$!
-./drift-broker --port-file /shared/broker --topic phish.events:4 --topic phish.labels:4 >/shared/broker.log 2>&1 &
+./drift-broker --port-file /shared/broker --topic phish.events:4 --topic phish.labels:4 --topic driftd-quarantine:1 >/shared/broker.log 2>&1 &
 pids="$pids $!"
 ./drift-receiver --port-file /shared/receiver --secret-file /shared/secret --log /shared/hooks.ndjson >/shared/receiver.log 2>&1 &
 pids="$pids $!"
@@ -128,7 +128,7 @@ await receiver 10 test -s "$shared/receiver"
 
 sed -e "s|brokers: 127.0.0.1:19092|brokers: $(cat "$shared/broker")|" \
     -e 's|^redis: .*|redis: {socket: /shared/redis.sock}|' \
-    -e 's|^http: .*|http: {listen: "127.0.0.1:0"}|' \
+    -e 's|^http: .*|http: {listen: none}|' \
     -e "s|http://127.0.0.1:18080/hook|http://127.0.0.1:$(cat "$shared/receiver")/hook|" \
     -e 's|{env: DRIFTD_DEMO_SECRET}|{file: /shared/secret}|' "$root/config/demo.yaml" >"$shared/driftd.yaml"
 say "a replay with the image's driftd"
