@@ -5,6 +5,9 @@
  *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value
  * bytes
  *                                                                (-1: null), key, value
+ *     kafka_io transactions BROKERS TOPIC N < records            the same records, N to a transaction; one whose first record
+ *                                                                has the key `abort` is aborted
+ *     kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for a topic
  *     kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a line;
  *                                                                key, value and header values as hex
  *     kafka_io delete BROKERS TOPIC */
@@ -13,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void die(const char *what, const char *why)
 {
@@ -63,6 +67,8 @@ static int admin_wait(rd_kafka_queue_t *q, rd_kafka_resp_err_t fine)
     const rd_kafka_topic_result_t **results = NULL;
     if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_CREATETOPICS_RESULT)
         results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(ev), &n);
+    else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_CREATEPARTITIONS_RESULT)
+        results = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(ev), &n);
     else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_DELETETOPICS_RESULT)
         results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(ev), &n);
     for (size_t i = 0; i < n; i++) {
@@ -93,6 +99,21 @@ static int topic(int argc, char **argv)
     rd_kafka_CreateTopics(rk, &t, 1, NULL, q);
     admin_wait(q, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
     rd_kafka_NewTopic_destroy(t);
+    rd_kafka_queue_destroy(q);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+static int grow(int argc, char **argv)
+{
+    char text[512];
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
+    rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
+    rd_kafka_NewPartitions_t *n = rd_kafka_NewPartitions_new(argv[3], (size_t)atoi(argc > 4 ? argv[4] : "0"), text, sizeof text);
+    if (!n)
+        die(argv[3], text);
+    rd_kafka_CreatePartitions(rk, &n, 1, NULL, q);
+    admin_wait(q, RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_NewPartitions_destroy(n);
     rd_kafka_queue_destroy(q);
     rd_kafka_destroy(rk);
     return 0;
@@ -138,17 +159,49 @@ static uint8_t *bytes(int32_t n)
         die("stdin", "ends inside a record");
     return p;
 }
-static int produce(char **argv)
+static void check(rd_kafka_error_t *e)
 {
-    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], delivered);
+    if (e)
+        die("transaction", rd_kafka_error_string(e));
+}
+static rd_kafka_t *transactional(const char *brokers)
+{
+    char text[512], id[64];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    snprintf(id, sizeof id, "kafka_io-%ld", (long)getpid());
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text) ||
+        rd_kafka_conf_set(conf, "partitioner", "murmur2_random", text, sizeof text) ||
+        rd_kafka_conf_set(conf, "transactional.id", id, text, sizeof text))
+        die("client", text);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!rk)
+        die("client", text);
+    check(rd_kafka_init_transactions(rk, 30000));
+    return rk;
+}
+static void end_transaction(rd_kafka_t *rk, int aborts)
+{
+    check(aborts ? rd_kafka_abort_transaction(rk, 30000) : rd_kafka_commit_transaction(rk, 30000));
+}
+/* per: records to a transaction; 0: none */
+static int produce(char **argv, uint64_t per)
+{
+    rd_kafka_t *rk = per ? transactional(argv[2]) : client(RD_KAFKA_PRODUCER, argv[2], delivered);
     struct __attribute__((packed)) {
         int32_t partition;
         int64_t timestamp;
         int32_t key, value;
     } h;
     uint64_t n = 0;
+    int aborts = 0;
     for (; take(&h, sizeof h); n++) {
         uint8_t *key = bytes(h.key), *value = bytes(h.value);
+        if (per && n % per == 0) {
+            if (n)
+                end_transaction(rk, aborts);
+            aborts = h.key == 5 && !memcmp(key, "abort", 5);
+            check(rd_kafka_begin_transaction(rk));
+        }
         rd_kafka_resp_err_t e;
         while ((e = rd_kafka_producev(
                     rk, RD_KAFKA_V_TOPIC(argv[3]), RD_KAFKA_V_PARTITION(h.partition),
@@ -161,6 +214,13 @@ static int produce(char **argv)
         rd_kafka_poll(rk, 0);
         free(key);
         free(value);
+    }
+    if (per) {
+        if (n)
+            end_transaction(rk, aborts);
+        printf("%" PRIu64 "\n", n);
+        rd_kafka_destroy(rk);
+        return 0;
     }
     if (rd_kafka_flush(rk, 60000))
         die("produce", "not everything was delivered within 60 s");
@@ -236,14 +296,18 @@ static int consume(char **argv)
 int main(int argc, char **argv)
 {
     const char *verb = argc > 3 ? argv[1] : "";
+    if (!strcmp(verb, "transactions") && argc > 4 && atoi(argv[4]) > 0)
+        return produce(argv, (uint64_t)atoi(argv[4]));
+    if (!strcmp(verb, "grow"))
+        return grow(argc, argv);
     if (!strcmp(verb, "topic"))
         return topic(argc, argv);
     if (!strcmp(verb, "delete"))
         return delete (argv);
     if (!strcmp(verb, "produce"))
-        return produce(argv);
+        return produce(argv, 0);
     if (!strcmp(verb, "consume"))
         return consume(argv);
-    fputs("usage: kafka_io topic|delete|produce|consume BROKERS TOPIC ...\n", stderr);
+    fputs("usage: kafka_io topic|grow|delete|produce|transactions|consume BROKERS TOPIC ...\n", stderr);
     return 2;
 }
