@@ -61,7 +61,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
             g->set.revoked(g->set.ctx, list->elems[i].topic, list->elems[i].partition, lost);
     }
     if (assign) {
-        g->joined = g->reachable = true;
+        g->joined = true;
+        g->reachable = true;
         if (cooperative(g))
             check(rd_kafka_incremental_assign(rk, none), "incremental_assign");
         else
