@@ -1,7 +1,10 @@
 /* src/judge/gather.c    Which window of a chain comes next, what it still waits for, and the sum of its counts.
  *
  * Each slot is read once more with the window asked for, so that its watermark and its blob come from one reply: a blob
- * is final exactly when the watermark beside it has passed the window. */
+ * is final exactly when the watermark beside it has passed the window.
+ *
+ * A slot has a blob for each window judged within `retain`, thousands in a replay.  So the next few windows are asked
+ * for by name, and a slot is gone through only when no slot has any of them. */
 #include "room.h"
 
 #include <inttypes.h>
@@ -12,6 +15,14 @@
 #include "driftd/internal/window/blob.h"
 
 static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000 */
+enum { NEXT_WINDOWS = 64 };
+
+/* Where to look for the lowest counts. */
+struct search {
+    size_t n_first; /* of these starts, ascending; then */
+    int64_t first_ms[NEXT_WINDOWS];
+    int64_t from_ms; /* from here on; INT64_MAX: no further */
+};
 
 static void add_part(struct drift_gathered *g, const char *topic, int32_t partition)
 {
@@ -52,13 +63,18 @@ static void mark_needed(const struct drift_state *st, struct drift_gathered *g, 
     }
 }
 
-static int read_part(struct drift_store *s, const char *key, int64_t from_ms, struct drift_part *p, int64_t start_ms,
-                     struct drift_err *err)
+static int read_part(struct drift_store *s, const char *key, const struct search *find, struct drift_part *p,
+                     int64_t start_ms, struct drift_err *err)
 {
     drift_slot_view_release(&p->view);
     struct drift_slot_id id = {p->topic, p->partition};
-    bool ask = start_ms != INT64_MIN;
-    int rc = drift_store_read(s, id, key, from_ms, ask ? &start_ms : NULL, ask, &p->view, err);
+    struct drift_slot_ask ask = {.chain_key = key,
+                                 .from_ms = find->from_ms,
+                                 .start_ms = &start_ms,
+                                 .n_start = start_ms != INT64_MIN,
+                                 .first_ms = find->first_ms,
+                                 .n_first = find->n_first};
+    int rc = drift_store_look(s, id, &ask, &p->view, err);
     if (rc)
         drift_err_prefix(err, "slot %s/%" PRId32, p->topic, p->partition);
     return rc;
@@ -153,19 +169,63 @@ static char *chain_key(struct drift_chain_id id)
     return b.data;
 }
 
-/* None can be lower than judged_until: once a slot has counts there, the others are not searched for their lowest. */
-static int read_all(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_gathered *g,
+/* The windows from judged_until to `last`, or as many as there is room for. */
+static struct search next_windows(const struct drift_state *st, int64_t last_ms)
+{
+    struct search ret = {.from_ms = INT64_MAX};
+    int64_t t = st->judged_until_ms;
+    if (t < -TIME_MAX_MS) /* nothing judged yet */
+        return ret;
+    for (; ret.n_first < NEXT_WINDOWS && t <= last_ms && t <= TIME_MAX_MS; t = drift_plan_window_end(&st->plan, t))
+        ret.first_ms[ret.n_first++] = t;
+    return ret;
+}
+
+/* What one slot has need not be looked for above that in the others: the lowest of all is asked for. */
+static int read_all(struct drift_store *s, const char *key, struct search find, struct drift_gathered *g,
                     bool only_needed, int64_t start_ms, struct drift_err *err)
 {
-    int64_t from_ms = st->judged_until_ms;
     for (size_t i = 0; i < g->n_parts; i++) {
-        int rc = g->parts[i].needed || !only_needed ? read_part(s, key, from_ms, &g->parts[i], start_ms, err) : 0;
+        if (only_needed && !g->parts[i].needed)
+            continue;
+        int rc = read_part(s, key, &find, &g->parts[i], start_ms, err);
         if (rc)
             return rc;
-        if (g->parts[i].view.lowest_blob_ms == st->judged_until_ms)
-            from_ms = INT64_MAX;
+        while (find.n_first && find.first_ms[find.n_first - 1] >= g->parts[i].view.lowest_blob_ms)
+            find.n_first--;
     }
     return 0;
+}
+
+static bool any_counts(const struct drift_gathered *g)
+{
+    for (size_t i = 0; i < g->n_parts; i++)
+        if (g->parts[i].view.lowest_blob_ms != INT64_MAX)
+            return true;
+    return false;
+}
+
+static int read_first(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_gathered *g,
+                      struct drift_err *err)
+{
+    int64_t guess = st->judged_until_ms;
+    struct search next = next_windows(st, INT64_MAX), all = {.from_ms = guess};
+    if (next.n_first) {
+        int rc = read_all(s, key, next, g, false, guess, err);
+        if (rc || any_counts(g))
+            return rc;
+    }
+    return read_all(s, key, all, g, false, guess, err);
+}
+
+/* Once more, with the window that was found; a lower one that has appeared since is seen. */
+static int read_again(struct drift_store *s, const char *key, const struct drift_state *st, struct drift_gathered *g,
+                      int64_t start_ms, struct drift_err *err)
+{
+    struct search find = next_windows(st, start_ms);
+    if (!find.n_first || find.first_ms[find.n_first - 1] != start_ms) /* a longer gap */
+        find = (struct search){.from_ms = st->judged_until_ms};
+    return read_all(s, key, find, g, true, start_ms, err);
 }
 
 static int find(struct drift_store *s, const char *key, const struct drift_state *st, int64_t settle_ms,
@@ -175,7 +235,7 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
     int64_t guess = st->judged_until_ms, start, again;
     *ret = DRIFT_JUDGE_IDLE;
     list_parts(st, g);
-    int rc = read_all(s, key, st, g, false, guess, err);
+    int rc = read_first(s, key, st, g, err);
     if (rc || !next_window(st, g, &start))
         return rc;
     if (start < -TIME_MAX_MS || start > TIME_MAX_MS || drift_plan_window_start(&st->plan, start) != start)
@@ -189,7 +249,7 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
     if (!all_ready(g, close_ms, settle_ms, waiting))
         return 0;
     if (start != guess) {
-        rc = read_all(s, key, st, g, true, start, err);
+        rc = read_again(s, key, st, g, start, err);
         if (rc || !all_ready(g, close_ms, settle_ms, waiting))
             return rc;
     }

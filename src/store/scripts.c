@@ -81,8 +81,7 @@ static const char flush[] =
     "each('HDEL', k, 7 + 2 * nset, ndel)\n"
     "return {'OK', text(now)}\n";
 
-/* KEYS slot; ARGV chain key, from, start...  A slot has a blob for each window judged within `retain`: they are gone
- * through only when there is a gap to skip. */
+/* KEYS slot; ARGV chain key, from, n first, first..., start... */
 static const char read[] =
     PRELUDE
     "local k, chain = KEYS[1], ARGV[1]\n"
@@ -91,11 +90,12 @@ static const char read[] =
     "redis.call('HSET', k, 'seen', text(now))\n"
     "local s = redis.call('HMGET', k, 'head', 'wm', 'adv', 'offset', 'gone:' .. chain)\n"
     "local prefix, from, lowest = 'b:' .. chain .. ':', tonumber(ARGV[2]), nil\n"
-    "if from >= 2 ^ 53 then\n"
-    "  lowest = nil\n"
-    "elseif redis.call('HEXISTS', k, prefix .. ARGV[2] .. ':') == 1 then\n"
-    "  lowest = from\n"
-    "else\n"
+    "local nfirst = tonumber(ARGV[3])\n"
+    "for i = 4, 3 + nfirst do\n"
+    "  lowest = redis.call('HEXISTS', k, prefix .. ARGV[i] .. ':') == 1 and tonumber(ARGV[i])\n"
+    "  if lowest then break end\n"
+    "end\n"
+    "if not lowest and from < 2 ^ 53 then\n"
     "  for _, f in ipairs(redis.call('HKEYS', k)) do\n"
     "    local start = string.sub(f, 1, #prefix) == prefix and int(string.match(f, '^(%-?%d+):', #prefix + 1))\n"
     "    if start and start >= from and (not lowest or start < lowest) then lowest = start end\n"
@@ -103,7 +103,7 @@ static const char read[] =
     "end\n"
     "local out = {'OK', text(now), s[1] and '1' or '', s[2] or '', s[3] or '', s[4] or '', s[5] or '',\n"
     "             lowest and text(lowest) or ''}\n"
-    "for i = 3, #ARGV do\n"
+    "for i = 4 + nfirst, #ARGV do\n"
     "  local name = prefix .. ARGV[i] .. ':'\n"
     "  local blob = redis.call('HGET', k, name)\n"
     "  if blob then out[#out + 1] = name; out[#out + 1] = blob end\n"

@@ -180,8 +180,8 @@ static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
                                                           : NULL;
 }
 
-int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char *chain_key, int64_t from_ms,
-                     const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret, struct drift_err *err)
+int drift_store_look(struct drift_store *s, struct drift_slot_id id, const struct drift_slot_ask *ask,
+                     struct drift_slot_view *ret, struct drift_err *err)
 {
     struct drift_buf key;
     struct drift_args a;
@@ -189,10 +189,13 @@ int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char 
     *ret = (struct drift_slot_view){.wm_ms = INT64_MIN, .gone_ms = INT64_MIN, .lowest_blob_ms = INT64_MAX};
     int rc = begin(s, id, &key, &a, err);
     if (!rc) {
-        drift_args_text(&a, chain_key);
-        drift_args_int(&a, from_ms);
-        for (size_t i = 0; i < n_start; i++)
-            drift_args_int(&a, start_ms[i]);
+        drift_args_text(&a, ask->chain_key);
+        drift_args_int(&a, ask->from_ms);
+        drift_args_int(&a, (int64_t)ask->n_first);
+        for (size_t i = 0; i < ask->n_first; i++)
+            drift_args_int(&a, ask->first_ms[i]);
+        for (size_t i = 0; i < ask->n_start; i++)
+            drift_args_int(&a, ask->start_ms[i]);
         rc = drift_script_call(s, DRIFT_SCRIPT_READ, &a, &r, err);
     }
     if (!rc) {
@@ -208,6 +211,13 @@ int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char 
     freeReplyObject(r);
     end(&key, &a);
     return rc;
+}
+
+int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char *chain_key, int64_t from_ms,
+                     const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret, struct drift_err *err)
+{
+    struct drift_slot_ask ask = {.chain_key = chain_key, .from_ms = from_ms, .start_ms = start_ms, .n_start = n_start};
+    return drift_store_look(s, id, &ask, ret, err);
 }
 
 void drift_slot_view_release(struct drift_slot_view *v)

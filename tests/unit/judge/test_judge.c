@@ -383,12 +383,15 @@ START_TEST(counts_in_one_partition)
 {
     static const struct {
         int partition, window;
-    } put_at[] = {{0, 0}, {1, 1}, {1, 3}, {0, 4}, {0, 6}, {1, 6}, {1, 7}, {0, 9}};
+    } put_at[] = {{0, 0}, {1, 1}, {1, 3}, {0, 4}, {0, 6}, {1, 6}, {1, 7}, {0, 9},
+                  {0, 10}, {1, 73}, {0, 137}, {1, 202}, {0, 203}, {0, 2000}}; /* beyond what is asked for by name, too */
+    enum { N = sizeof put_at / sizeof *put_at };
+    int64_t end = T0 + 2001 * (int64_t)WINDOW + MIN;
     start(true);
-    for (size_t i = 0; i < 8; i++)
-        put(put_at[i].partition, T0 + 10 * WINDOW + MIN, T0 + put_at[i].window * (int64_t)WINDOW, usual(), 1000, .5, false);
-    wm(0, T0 + 10 * WINDOW + MIN);
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < N; i++)
+        put(put_at[i].partition, end, T0 + put_at[i].window * (int64_t)WINDOW, usual(), 1000, .5, false);
+    wm(1, end);
+    for (size_t i = 0; i < N; i++) {
         bool both = put_at[i].window == 6;
         judges(OK, both ? 2000 : 1000);
         ck_assert_int_eq(seen.start_ms, T0 + put_at[i].window * (int64_t)WINDOW);
@@ -987,7 +990,7 @@ static long long stat_of(const char *section, const char *name)
 
 /* A replay judges thousands of windows before the first is old enough to be dropped: what was judged before must not
  * cost the next one anything.  Bytes and scans are counted by the server; the time is only shown. */
-START_TEST(a_long_replay_costs_the_same_to_its_end)
+static void replay(int every)
 {
     enum { ROUNDS = 5 };
     const char *wanted = getenv("DRIFTD_TEST_WINDOWS");
@@ -995,9 +998,9 @@ START_TEST(a_long_replay_costs_the_same_to_its_end)
     long long bytes[ROUNDS], keys[ROUNDS];
     start(true);
     for (int round = 0; round < ROUNDS; round++) {
-        int64_t first = T0 + (int64_t)round * per_round * WINDOW, ns = 0;
+        int64_t first = T0 + (int64_t)round * per_round * every * WINDOW, ns = 0;
         for (int i = 0; i < per_round; i++)
-            window(first + i * (int64_t)WINDOW, 1000, .5);
+            window(first + i * every * (int64_t)WINDOW, 1000, .5);
         bytes[round] = -stat_of("stats", "total_net_output_bytes:");
         keys[round] = -stat_of("commandstats", "cmdstat_hkeys:calls=");
         ns = -drift_clock_system.mono_ns(drift_clock_system.ctx);
@@ -1014,6 +1017,17 @@ START_TEST(a_long_replay_costs_the_same_to_its_end)
         ck_assert_int_lt(bytes[round], bytes[0] + bytes[0] / 10);
         ck_assert_int_le(keys[round], per_round + per_round / 10); /* one each: of the bodies */
     }
+}
+
+START_TEST(a_long_replay_costs_the_same_to_its_end)
+{
+    replay(1);
+}
+END_TEST
+
+START_TEST(with_gaps_too)
+{
+    replay(3);
 }
 END_TEST
 
@@ -1050,6 +1064,7 @@ int main(void)
     T(counts_where_no_window_is);
     T(redis_away);
     T(a_long_replay_costs_the_same_to_its_end);
+    T(with_gaps_too);
     T(margin);
     T(a_secret_that_is_not_there);
     int rc = drift_test_run(s);

@@ -243,11 +243,25 @@ START_TEST(read_view)
     ok(drift_store_read(s, slot, "m:i", 1, NULL, 0, &v, &err));
     ck_assert_int_eq(v.lowest_blob_ms, 60000);
     drift_slot_view_release(&v);
-    ok(drift_store_read(s, slot, "m:i", 60000, NULL, 0, &v, &err)); /* found without looking through all */
-    ck_assert_int_eq(v.lowest_blob_ms, 60000);
-    drift_slot_view_release(&v);
     ok(drift_store_read(s, slot, "m:i", INT64_MAX, starts, 3, &v, &err)); /* not looked for */
     ck_assert_int_eq(v.lowest_blob_ms, INT64_MAX);
+    ck_assert_uint_eq(v.blobs.n, 2);
+    drift_slot_view_release(&v);
+    /* some starts are asked for first, by name */
+    const int64_t first[] = {-60000, 60000, 120000};
+    struct drift_slot_ask look = {
+        .chain_key = "m:i", .from_ms = INT64_MAX, .start_ms = starts, .n_start = 3, .first_ms = first, .n_first = 3};
+    ok(drift_store_look(s, slot, &look, &v, &err));
+    ck_assert_int_eq(v.lowest_blob_ms, 60000);
+    ck_assert_uint_eq(v.blobs.n, 2);
+    drift_slot_view_release(&v);
+    look.n_first = 1;
+    ok(drift_store_look(s, slot, &look, &v, &err));
+    ck_assert_int_eq(v.lowest_blob_ms, INT64_MAX);
+    drift_slot_view_release(&v);
+    look.from_ms = 1; /* then all */
+    ok(drift_store_look(s, slot, &look, &v, &err));
+    ck_assert_int_eq(v.lowest_blob_ms, 60000);
     ck_assert_uint_eq(v.blobs.n, 2);
     drift_slot_view_release(&v);
     ok(drift_store_read(s, slot, "m:i", 120001, NULL, 0, &v, &err));

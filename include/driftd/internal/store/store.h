@@ -100,8 +100,7 @@ int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char
 
 /* READ for the judge (writes `seen`, so that an isolated old master refuses).  chain_key is "<enc model>:i" or
  * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name,
- * b:<chain key>:<start>:<segment> (segment "" today).  Looking for the lowest blob costs time for all blobs of the
- * slot, unless there is one at from_ms itself; from_ms = INT64_MAX: do not look. */
+ * b:<chain key>:<start>:<segment> (segment "" today). */
 struct drift_slot_view {
     bool exists;           /* somebody has acquired it */
     int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
@@ -115,6 +114,17 @@ struct drift_slot_view {
 int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char *chain_key, int64_t from_ms,
                      const int64_t *start_ms, size_t n_start, struct drift_slot_view *ret,
                      struct drift_err *err) DRIFT_MUST_CHECK;
+/* The same, but looks for a blob at the starts first_ms[..] (ascending) first; the first one there is the lowest.  Only
+ * when there is none, and from_ms is not INT64_MAX, are all blobs of the slot gone through, of which there is one for
+ * each window judged within `retain`. */
+struct drift_slot_ask {
+    const char *chain_key;
+    int64_t from_ms;
+    const int64_t *start_ms, *first_ms;
+    size_t n_start, n_first;
+};
+int drift_store_look(struct drift_store *s, struct drift_slot_id id, const struct drift_slot_ask *ask,
+                     struct drift_slot_view *ret, struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_slot_view_release(struct drift_slot_view *v);
 
 /* ---- model slots.  A chain that does not exist reads as no fields ---- */
