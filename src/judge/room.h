@@ -91,7 +91,7 @@ struct drift_judge {
 
 /* What a judge remembers of a model's chains: nothing that a verdict depends on. */
 struct drift_known {
-    char *model; /* NULL: a free place */
+    char *model;                                   /* NULL: a free place */
     enum drift_model_status status[DRIFT_N_CHAIN]; /* for the metric */
     struct drift_swept {
         bool ever;

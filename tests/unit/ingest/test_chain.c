@@ -1,4 +1,5 @@
-/* tests/unit/ingest/test_chain.c    A chain's copy: plan and verdict headers as Redis has them, or the copy of before. */
+/* tests/unit/ingest/test_chain.c    A chain's copy: plan and verdict headers as Redis has them, or the copy of before.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,12 +7,12 @@
 #include "driftd/internal/ingest/chain.h"
 #include "support.h"
 
-static struct drift_model model = {.name = (char *)(uintptr_t)"m", .include = (char *)(uintptr_t)"*"};
+static struct drift_model model = {.name = (char *)(uintptr_t) "m", .include = (char *)(uintptr_t) "*"};
 static struct drift_layout *the_layout;
 static char *plan;
 
-static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret,
-                     struct drift_err *err)
+static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e,
+                     struct drift_layout **ret, struct drift_err *err)
 {
     (void)ctx, (void)c, (void)e, (void)err;
     *ret = the_layout;
@@ -20,9 +21,14 @@ static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_
 
 static void setup(void)
 {
-    struct drift_plan_topic topic = {(char *)(uintptr_t)"t", 1};
-    struct drift_plan_entry e = {.from_ms = INT64_MIN, .baseline_id = (char *)(uintptr_t)"", .baseline_digest = (char *)(uintptr_t)"",
-                                 .config_hash = (char *)(uintptr_t)"", .window_ms = 1000, .n_topics = 1, .topics = &topic};
+    struct drift_plan_topic topic = {(char *)(uintptr_t) "t", 1};
+    struct drift_plan_entry e = {.from_ms = INT64_MIN,
+                                 .baseline_id = (char *)(uintptr_t) "",
+                                 .baseline_digest = (char *)(uintptr_t) "",
+                                 .config_hash = (char *)(uintptr_t) "",
+                                 .window_ms = 1000,
+                                 .n_topics = 1,
+                                 .topics = &topic};
     the_layout = drift_layout_new();
     ck_assert_int_eq(drift_layout_seal(the_layout), 0);
     plan = drift_plan_entry_json(&e);
@@ -36,12 +42,13 @@ static void teardown(void)
 
 static int update(struct drift_chain *c, const char *const (*headers)[2], size_t n, struct drift_err *err)
 {
-    struct drift_pair fields[] = {{(char *)(uintptr_t)"plan:0", plan, strlen(plan)},
-                                  {(char *)(uintptr_t)"judged_until", (char *)(uintptr_t)"9000", 4},
-                                  {(char *)(uintptr_t)"first", (char *)(uintptr_t)"2000", 4}};
+    struct drift_pair fields[] = {{(char *)(uintptr_t) "plan:0", plan, strlen(plan)},
+                                  {(char *)(uintptr_t) "judged_until", (char *)(uintptr_t) "9000", 4},
+                                  {(char *)(uintptr_t) "first", (char *)(uintptr_t) "2000", 4}};
     struct drift_pair *h = calloc(n + 1, sizeof *h);
     for (size_t i = 0; i < n; i++)
-        h[i] = (struct drift_pair){(char *)(uintptr_t)headers[i][0], (char *)(uintptr_t)headers[i][1], strlen(headers[i][1])};
+        h[i] = (struct drift_pair){(char *)(uintptr_t)headers[i][0], (char *)(uintptr_t)headers[i][1],
+                                   strlen(headers[i][1])};
     int rc = drift_chain_update(c, &(struct drift_pairs){3, fields}, &(struct drift_pairs){n, h}, layout_of, NULL, err);
     free(h);
     return rc;
@@ -55,7 +62,8 @@ START_TEST(headers_in_order)
         {"junk", "not read at all"},
         {"3000", "{\"kind\":\"held\",\"end\":4000,\"ms\":4,\"parts\":{}}"}};
     static const char *const more[][2] = {{"3000", "{\"kind\":\"ok\",\"end\":4000,\"ms\":4,\"parts\":{}}"}};
-    static const char *const bad[][2] = {{"3000", "{\"kind\":\"ok\",\"end\":4000,\"ms\":4,\"parts\":{}}"}, {"4000", "{\"kind\":\"ok\"}"}};
+    static const char *const bad[][2] = {{"3000", "{\"kind\":\"ok\",\"end\":4000,\"ms\":4,\"parts\":{}}"},
+                                         {"4000", "{\"kind\":\"ok\"}"}};
     struct drift_chain c;
     struct drift_err err;
     drift_chain_init(&c, &model, DRIFT_CHAIN_INPUT);

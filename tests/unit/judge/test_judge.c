@@ -383,8 +383,9 @@ START_TEST(counts_in_one_partition)
 {
     static const struct {
         int partition, window;
-    } put_at[] = {{0, 0}, {1, 1}, {1, 3}, {0, 4}, {0, 6}, {1, 6}, {1, 7}, {0, 9},
-                  {0, 10}, {1, 73}, {0, 137}, {1, 202}, {0, 203}, {0, 2000}}; /* beyond what is asked for by name, too */
+    } put_at[] = {
+        {0, 0}, {1, 1},  {1, 3},  {0, 4},   {0, 6},   {1, 6},   {1, 7},
+        {0, 9}, {0, 10}, {1, 73}, {0, 137}, {1, 202}, {0, 203}, {0, 2000}}; /* beyond what is asked for by name, too */
     enum { N = sizeof put_at / sizeof *put_at };
     int64_t end = T0 + 2001 * (int64_t)WINDOW + MIN;
     start(true);

@@ -244,7 +244,8 @@ START_TEST(verdict_refuses)
     for (size_t i = 0; i < 4; i++) {
         struct drift_pair bad = PAIR(names[i], "x");
         struct drift_verdict_write w = {.prev = head(1), .new_head = head(2), .header = "", .sets = &bad, .n_sets = 1};
-        struct drift_verdict_write d = {.prev = head(1), .new_head = head(2), .header = "", .dels = &names[i], .n_dels = 1};
+        struct drift_verdict_write d = {
+            .prev = head(1), .new_head = head(2), .header = "", .dels = &names[i], .n_dels = 1};
         int64_t now;
         fails(drift_store_verdict(s, input, &w, &reply, &err), DRIFT_E_USAGE);
         fails(drift_store_verdict(s, input, &d, &reply, &err), DRIFT_E_USAGE);
