@@ -14,6 +14,7 @@
 #include "driftd/internal/base/meter.h"
 #include "driftd/internal/decode/avro_plan.h"
 #include "driftd/internal/decode/json_leaves.h"
+#include "driftd/internal/decode/json_scan.h"
 #include "driftd/internal/decode/json_shim.h"
 #include "driftd/internal/decode/registry.h"
 
@@ -34,6 +35,7 @@ struct drift_decoder {
     struct drift_registry *registry;
     struct drift_paths paths;
     struct drift_json *json;
+    struct drift_json_scan *scan;
     struct known_schema *known; /* open addressing by id */
     uint32_t n_known, cap_known;
     struct known_schema *last;
@@ -170,20 +172,29 @@ static int decode_framed(struct drift_decoder *d, const struct drift_record *rec
     return 0;
 }
 
+static int decode_json(struct drift_decoder *d, const struct drift_record *rec, enum drift_reason *ret_reason,
+                       struct drift_err *err)
+{
+    const char *why;
+    if (drift_json_scan_try(d->scan, rec->payload, rec->len, &d->paths.row))
+        return 0;
+    drift_paths_reset(&d->paths);
+    int rc = drift_json_walk(d->json, rec->payload, rec->len, &d->paths, &why);
+    if (rc == DRIFT_E_MEMORY)
+        return drift_fail(err, DRIFT_E_MEMORY, DRIFT_STOP, "no memory for a record of %zu bytes", rec->len);
+    if (rc) {
+        *ret_reason = DRIFT_REASON_MALFORMED;
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "value is not a JSON object: %s", why);
+    }
+    drift_json_scan_learn(d->scan, rec->payload, rec->len, &d->paths);
+    return 0;
+}
+
 static int decode_body(struct drift_decoder *d, const struct drift_record *rec, enum drift_reason *ret_reason,
                        struct drift_err *err)
 {
-    if (d->stream.format == DRIFT_FORMAT_JSON) {
-        const char *why;
-        int rc = drift_json_walk(d->json, rec->payload, rec->len, &d->paths, &why);
-        if (rc == DRIFT_E_MEMORY)
-            return drift_fail(err, DRIFT_E_MEMORY, DRIFT_STOP, "no memory for a record of %zu bytes", rec->len);
-        if (rc) {
-            *ret_reason = DRIFT_REASON_MALFORMED;
-            return drift_fail(err, DRIFT_E_PARSE, DRIFT_SKIP, "value is not a JSON object: %s", why);
-        }
-        return 0;
-    }
+    if (d->stream.format == DRIFT_FORMAT_JSON)
+        return decode_json(d, rec, ret_reason, err);
     if (!d->file_plan)
         return decode_framed(d, rec, ret_reason, err);
     if (!drift_avro_run(d->file_plan, rec->payload, rec->len))
@@ -395,7 +406,7 @@ int drift_decoder_new(const struct drift_stream *stream, struct drift_registry *
     if (rc)
         goto fail;
     if (stream->format == DRIFT_FORMAT_JSON) {
-        if (!(d->json = drift_json_new()))
+        if (!(d->json = drift_json_new()) || !(d->scan = drift_json_scan_new()))
             rc = drift_fail(err, DRIFT_E_MEMORY, DRIFT_STOP, "no memory for a JSON parser");
     } else if (stream->schema_file) {
         rc = load_schema_file(d, stream->schema_file, err);
@@ -433,6 +444,7 @@ void drift_decoder_free(struct drift_decoder *d)
     drift_avro_plan_free(d->file_plan);
     free(d->known);
     drift_json_free(d->json);
+    drift_json_scan_free(d->scan);
     drift_paths_release(&d->paths);
     free(d);
 }

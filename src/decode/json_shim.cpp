@@ -69,7 +69,6 @@ struct walker {
     bool array(ondemand::array &a, uint32_t node);
     bool member(ondemand::value v, struct drift_key *k);
     bool scalar(ondemand::value &v, std::string_view token, uint32_t target);
-    bool number(std::string_view token, uint32_t target);
 };
 
 inline bool matches(const struct drift_key *k, uint32_t node, const char *raw)
@@ -142,23 +141,16 @@ double slow_number(std::string_view t)
     return std::strtod(t.data(), nullptr); /* out of range: 0 or infinity; the token ends at a byte of no number */
 }
 
-bool walker::number(std::string_view token, uint32_t target)
+bool number(struct drift_row *row, uint32_t target, std::string_view token)
 {
-    double d;
-    if (target >= DRIFT_N_EXACT && drift_json_num(token.data(), &d)) {
-        row->num[target] = d;
-        row->kind[target] = DRIFT_V_NUM;
-        return true;
-    }
-    token = trimmed(token);
     bool whole;
+    int64_t i;
     if (!is_number(token, &whole)) {
         if (!is_nonfinite(token))
-            return refuse("a value is not JSON");
+            return false;
         drift_row_nonfinite(row, target);
         return true;
     }
-    int64_t i;
     if (target < DRIFT_N_EXACT) {
         row->is_whole[target] = false;
         row->str[target] = {token.data(), token.size()}; /* an id longer than 64 bits keeps its digits */
@@ -170,13 +162,30 @@ bool walker::number(std::string_view token, uint32_t target)
     drift_row_num(row, target, slow_number(token));
     return true;
 }
+} // namespace
 
+extern "C" bool drift_json_token(struct drift_row *row, uint32_t target, const char *p, size_t n)
+{
+    std::string_view token(p, n);
+    if (n && (*p == '-' || digit(*p)))
+        return number(row, target, token);
+    if (token == "null")
+        drift_row_null(row, target);
+    else if (token == "true" || token == "false")
+        drift_row_bool(row, target, *p == 't');
+    else if (is_nonfinite(token))
+        drift_row_nonfinite(row, target);
+    else
+        return false;
+    return true;
+}
+
+namespace
+{
 bool walker::scalar(ondemand::value &v, std::string_view token, uint32_t target)
 {
-    char c = token[0];
-    if (c == '-' || digit(c))
-        return number(token, target);
-    if (c == '"') {
+    double d;
+    if (token[0] == '"') {
         std::string_view s;
         error_code error = v.get_string().get(s);
         if (error)
@@ -184,16 +193,13 @@ bool walker::scalar(ondemand::value &v, std::string_view token, uint32_t target)
         drift_row_str(row, target, s.data(), s.size());
         return true;
     }
+    if (target >= DRIFT_N_EXACT && drift_json_num(token.data(), &d)) {
+        row->num[target] = d;
+        row->kind[target] = DRIFT_V_NUM;
+        return true;
+    }
     token = trimmed(token);
-    if (token == "null")
-        drift_row_null(row, target);
-    else if (token == "true" || token == "false")
-        drift_row_bool(row, target, c == 't');
-    else if (is_nonfinite(token))
-        drift_row_nonfinite(row, target);
-    else
-        return refuse("a value is not JSON");
-    return true;
+    return drift_json_token(row, target, token.data(), token.size()) || refuse("a value is not JSON");
 }
 
 bool walker::member(ondemand::value v, struct drift_key *k)

@@ -41,7 +41,7 @@ bool drift_utf8_valid(const char *s, size_t n)
     return true;
 }
 
-static uint32_t *index_slot(struct drift_paths *p, uint32_t node, const char *name, size_t n)
+static uint32_t *index_slot(const struct drift_paths *p, uint32_t node, const char *name, size_t n)
 {
     uint64_t h = drift_hash64(name, n) ^ (node * UINT64_C(0x9E3779B97F4A7C15));
     for (uint32_t i = (uint32_t)(h ^ h >> 32) & p->index_mask;; i = (i + 1) & p->index_mask) {
@@ -109,6 +109,12 @@ static struct drift_key *new_feature(struct drift_paths *p, uint32_t node, const
     k->target = add_field(p, name, n);
     k->quick = true;
     return k;
+}
+
+const struct drift_key *drift_paths_lookup(const struct drift_paths *p, uint32_t node, const char *name, size_t n)
+{
+    uint32_t i = *index_slot(p, node, name, n);
+    return i ? &p->keys[i] : NULL;
 }
 
 struct drift_key *drift_paths_find(struct drift_paths *p, uint32_t node, const char *name, size_t n)

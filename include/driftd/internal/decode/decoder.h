@@ -1,8 +1,8 @@
 /* decoder.h - bytes of one record -> one event, by the stream's format and roles.
  *
- * Bodies: JSON (simdjson behind json_shim.h), Avro with Confluent framing (magic 0, id as 4 bytes big endian) and a
- * registry, or plain Avro with a schema file.  The result is a function of the record (and of what the registry says
- * for its id, which never changes).
+ * Bodies: JSON (simdjson behind json_shim.h; records that look like the one before, json_scan.h), Avro with Confluent
+ * framing (magic 0, id as 4 bytes big endian) and a registry, or plain Avro with a schema file.  The result is a
+ * function of the record (and of what the registry says for its id, which never changes).
  *
  * Roles and features are found by dotted paths (paths.h); an array's elements have their index as name, also as
  * features ("0", "1" ...).  A member that a role uses is no feature.  Values: see json_shim.h and avro_plan.h.

@@ -28,6 +28,9 @@ void drift_json_free(struct drift_json *j);
 /* 0; or DRIFT_E_PARSE and *ret_why (static text), the row is then undefined; or DRIFT_E_MEMORY. */
 int drift_json_walk(struct drift_json *j, const uint8_t *text, size_t len, struct drift_paths *paths,
                     const char **ret_why) DRIFT_MUST_CHECK;
+/* One value that is no string, object or array, without white space, by the rules above; false: refused.  The byte
+ * behind it can be read and belongs to no number. */
+bool drift_json_token(struct drift_row *row, uint32_t target, const char *p, size_t n);
 
 #ifdef __cplusplus
 }

@@ -105,7 +105,9 @@ void drift_paths_settle(struct drift_paths *p);
 
 /* The key of that name in a node, made if the node is wild and there is room; NULL: nobody wants it. */
 struct drift_key *drift_paths_find(struct drift_paths *p, uint32_t node, const char *name, size_t n);
-/* The same for an element of an array. */
+/* The key of that name, only if it is there already. */
+const struct drift_key *drift_paths_lookup(const struct drift_paths *p, uint32_t node, const char *name, size_t n);
+/* The same as find for an element of an array. */
 struct drift_key *drift_paths_element(struct drift_paths *p, uint32_t node, uint64_t index);
 
 /* An object under `key` begins: in a record that has it twice, the last one wins as a whole.  False: the record
