@@ -28,7 +28,7 @@
 #include "driftd/internal/serve/serve.h"
 #include "driftd/internal/store/store.h"
 
-enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, SHUTDOWN_MS = 4500, LEAVE_MS = 2500, TOPICS_MS = 30000, TOPICS_RETRY_MS = 1000, LIVE_MS = 60000, SAY_MS = 30000 };
+enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, SHUTDOWN_MS = 4500, LEAVE_MS = 2500, TOPICS_MS = 30000, TOPICS_RETRY_MS = 1000, PLAN_SLACK_MS = 500 /* what asking the brokers may take */, LIVE_MS = 60000, SAY_MS = 30000 };
 
 /* Layouts by baseline, kept until the end: windows in memory point to them. */
 struct known_layout {
@@ -214,12 +214,13 @@ static bool same_topics(const struct drift_plan_entry *a, const struct drift_pla
     return true;
 }
 
-/* Writes `e` behind the chain's last entry; the baseline stays. */
-static int add_entry(struct pipeline *p, const struct drift_chain *c, const char *head, int64_t now_ms, struct drift_plan_entry *e,
+/* Writes `e` behind the chain's last entry; the baseline stays.  Somebody else may be first, or the clock: then the
+ * chain is read anew soon. */
+static int add_entry(struct pipeline *p, struct drift_chain *c, const char *head, int64_t now_ms, struct drift_plan_entry *e,
                      const char *why, struct drift_err *err)
 {
     const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
-    int64_t margin = drift_judge_margin_ms(&p->config->state), earliest = now_ms + margin;
+    int64_t margin = drift_judge_margin_ms(&p->config->state), earliest = now_ms + margin + PLAN_SLACK_MS;
     enum drift_reply reply;
     struct drift_pair fields[2];
     char fresh[DRIFT_HEAD], at[32];
@@ -240,6 +241,8 @@ static int add_entry(struct pipeline *p, const struct drift_chain *c, const char
     int rc = drift_store_plan_add(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fresh, e->from_ms,
                                   last->from_ms, margin, fields, 2, &reply, &now_ms, err);
     free_fields(fields);
+    if (!rc && reply != DRIFT_REPLY_OK && reply != DRIFT_REPLY_DUP)
+        c->topics_mono_ms = mono() - TOPICS_MS + TOPICS_RETRY_MS;
     if (!rc && reply == DRIFT_REPLY_OK)
         drift_log(DRIFT_INFO, "plan_extended", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
                   KV_S("why", why), KV_S("from", drift_time_text(e->from_ms, at, sizeof at)));

@@ -215,6 +215,18 @@ static void wait_for(struct drift_ingest *ing, struct owned *o, int64_t ms, cons
     pthread_mutex_unlock(&ing->lock);
 }
 
+/* A new partition: the plan must learn of it. */
+static void ask_for_topics(struct drift_ingest *ing, const struct stream *s, const char *topic, int32_t number)
+{
+    for (size_t c = 0; c < s->n_chains; c++) {
+        struct drift_chain *chain = s->chains[c];
+        if (!chain->plan.n || drift_plan_has_partition(&chain->plan.entry[chain->plan.n - 1], topic, number))
+            continue;
+        chain->topics_mono_ms = 0;
+        ing->refresh_ms = 0;
+    }
+}
+
 static void on_granted(void *ctx, const char *topic, int32_t number)
 {
     struct drift_ingest *ing = ctx;
@@ -239,6 +251,7 @@ static void on_granted(void *ctx, const char *topic, int32_t number)
     ing->owned = drift_xrealloc(ing->owned, ing->n_owned + 1, sizeof(struct owned *));
     ing->owned[ing->n_owned++] = o;
     pthread_mutex_unlock(&ing->lock);
+    ask_for_topics(ing, s, topic, number);
 }
 
 static void free_owned(struct owned *o)

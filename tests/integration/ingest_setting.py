@@ -5,7 +5,7 @@ import time
 
 import env
 
-MODEL, GROUP, WINDOW = "m", "g", 10_000
+MODEL, WINDOW = "m", 10_000
 START = 1_767_600_000_000  # a window's start in 2026
 
 
@@ -25,8 +25,9 @@ class Case(env.Case):
     def prepare(self, partitions=4, topic=None, options=None, state=None, brokers=None, lateness="2s"):
         self.brokers = brokers or env.brokers()
         self.topic = topic or self.brokers.topic("ingest", partitions)
+        self.group = f"g-{env.secrets.token_hex(4)}"  # nobody waits for the session of another test's member
         self.store, self.hook = self.redis(), self.receiver()
-        c = env.configuration(self.brokers.brokers, self.store.port, self.hook, GROUP)
+        c = env.configuration(self.brokers.brokers, self.store.port, self.hook, self.group)
         if options:
             c["kafka"]["options"] = options
         c["state"].update(state or {})
@@ -55,17 +56,17 @@ class Case(env.Case):
         return self.brokers.produce(topic or self.topic, [(None, record(t, **more), i % spread) for i, t in enumerate(times)])
 
     def slot(self, partition, topic=None):
-        return self.store.hash(f"driftd:{{p/{GROUP}/{topic or self.topic}/{partition}}}")
+        return self.store.hash(f"driftd:{{p/{self.group}/{topic or self.topic}/{partition}}}")
 
     def offsets(self, partitions=4, topic=None):
-        return sum(self.store.offset(GROUP, topic or self.topic, p) for p in range(partitions))
+        return sum(self.store.offset(self.group, topic or self.topic, p) for p in range(partitions))
 
     def totals(self, prefix, partitions=4):
         """Sum of the slots' counters whose names begin so."""
         return sum(int(v) for p in range(partitions) for k, v in self.slot(p).items() if k.decode().startswith(prefix))
 
     def judged(self, model=MODEL, chain="input"):
-        return {start: v["n"] for start, v in self.store.verdicts(GROUP, model, chain).items()}
+        return {start: v["n"] for start, v in self.store.verdicts(self.group, model, chain).items()}
 
     def close(self, driftd=None):
         (driftd or self.driftd("last")).until_end()

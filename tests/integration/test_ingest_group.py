@@ -49,28 +49,31 @@ class Together(setting.Case):
     def test_cooperative(self):
         self.share("cooperative-sticky")
 
-    def test_stopped_beyond_the_session(self):
-        """A zombie that wakes up finds other heads, changes nothing and comes back."""
-        for assignor in ("range", "cooperative-sticky"):
-            with self.subTest(assignor=assignor):
-                self.setUp()
-                self.prepare(4, options={**SESSION, "partition.assignment.strategy": assignor}, state={"flush_interval": "30s", "idle_after": "10m"}, lateness="1h")
-                times = [setting.START + 7 * i for i in range(20_000)]
-                first = self.run_(self.driftd("first"))
-                self.produce(times[:8_000])
-                env.wait_for(lambda: sum(b"head" in self.slot(p) for p in range(4)) == 4, "all slots are taken")
-                first.signal(signal.SIGSTOP)
-                second = self.run_(self.driftd("second", state={**self.config["state"], "flush_interval": "200ms"}))
-                self.produce(times[8_000:])
-                env.wait_for(lambda: self.offsets() == 20_000, "the second instance counts everything", 60)
-                before = [self.slot(p)[b"offset"] for p in range(4)]
-                first.signal(signal.SIGCONT)
-                env.wait_for(lambda: first.text().count("partitions_granted") >= 2, "the zombie joins again", 60)
-                self.assertTrue(first.alive(), first.text()[-2000:])
-                self.assertEqual([self.slot(p)[b"offset"] for p in range(4)], before)
-                self.assertEqual(first.stop(), 0)
-                self.assertEqual(second.stop(), 0)
-                self.check_exact(times)
+    def zombie(self, assignor):
+        """One that wakes up after its session finds other heads, changes nothing and comes back."""
+        self.prepare(4, options={**SESSION, "partition.assignment.strategy": assignor},
+                     state={"flush_interval": "30s", "idle_after": "10m"}, lateness="1h")
+        times = [setting.START + 7 * i for i in range(20_000)]
+        first = self.run_(self.driftd("first"))
+        self.produce(times[:8_000])
+        env.wait_for(lambda: sum(b"head" in self.slot(p) for p in range(4)) == 4, "all slots are taken")
+        first.signal(signal.SIGSTOP)
+        second = self.run_(self.driftd("second", state={**self.config["state"], "flush_interval": "200ms"}))
+        self.produce(times[8_000:])
+        env.wait_for(lambda: self.offsets() == 20_000, "the second instance counts everything", 60)
+        before = [self.slot(p)[b"offset"] for p in range(4)]
+        first.signal(signal.SIGCONT)
+        env.wait_for(lambda: first.text().count("partitions_granted") >= 2, "the zombie joins again", 60)
+        self.assertTrue(first.alive(), first.text()[-2000:])
+        self.assertEqual([self.slot(p)[b"offset"] for p in range(4)], before)
+        self.assertEqual((first.stop(), second.stop()), (0, 0))
+        self.check_exact(times)
+
+    def test_stopped_beyond_the_session_eager(self):
+        self.zombie("range")
+
+    def test_stopped_beyond_the_session_cooperative(self):
+        self.zombie("cooperative-sticky")
 
     def test_idle_partition_waits_for_another_instances_log(self):
         """An idle partition is not raised to the clock while another instance still reads older events."""

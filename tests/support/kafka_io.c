@@ -181,6 +181,8 @@ static rd_kafka_t *transactional(const char *brokers)
 }
 static void end_transaction(rd_kafka_t *rk, int aborts)
 {
+    if (rd_kafka_flush(rk, 30000)) /* aborting would drop what was not sent */
+        die("transaction", "not everything was delivered within 30 s");
     check(aborts ? rd_kafka_abort_transaction(rk, 30000) : rd_kafka_commit_transaction(rk, 30000));
 }
 /* per: records to a transaction; 0: none */
