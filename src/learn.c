@@ -49,9 +49,19 @@ static int spawn(struct drift_learn *l, const char *model, int64_t from_ms, int6
     posix_spawn_file_actions_t files;
     drift_time_text(from_ms, from, sizeof from);
     drift_time_text(to_ms, to, sizeof to);
-    char *const argv[] = {(char *)(uintptr_t)"driftd", (char *)(uintptr_t)"baseline", (char *)(uintptr_t)"build",
-                          (char *)(uintptr_t)"-c", l->config->file, (char *)(uintptr_t)"--model", (char *)(uintptr_t)model,
-                          (char *)(uintptr_t)"--from", from, (char *)(uintptr_t)"--to", to, (char *)(uintptr_t)"--promote", NULL};
+    char *const argv[] = {(char *)(uintptr_t) "driftd",
+                          (char *)(uintptr_t) "baseline",
+                          (char *)(uintptr_t) "build",
+                          (char *)(uintptr_t) "-c",
+                          l->config->file,
+                          (char *)(uintptr_t) "--model",
+                          (char *)(uintptr_t)model,
+                          (char *)(uintptr_t) "--from",
+                          from,
+                          (char *)(uintptr_t) "--to",
+                          to,
+                          (char *)(uintptr_t) "--promote",
+                          NULL};
     sigemptyset(&none);
     sigfillset(&defaults);
     posix_spawnattr_init(&attr);

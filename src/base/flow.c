@@ -3,10 +3,9 @@
 
 const char *drift_reason_name(enum drift_reason r)
 {
-    static const char *const names[DRIFT_N_REASON] = {
-        "none",
+    static const char *const names[DRIFT_N_REASON] = {"none",
 #define X(id, name) [DRIFT_REASON_##id] = (name),
-        DRIFT_REASONS(X)
+                                                      DRIFT_REASONS(X)
 #undef X
     };
     return (unsigned)r < DRIFT_N_REASON ? names[r] : "unknown";

@@ -91,8 +91,8 @@ bool drift_size_parse(const char *s, size_t n, uint64_t *ret_bytes)
     static const struct {
         const char *unit;
         int64_t bytes;
-    } units[] = {{"B", 1},           {"kB", 1000},       {"KB", 1000},          {"MB", 1000000},
-                 {"GB", 1000000000}, {"KiB", 1024},      {"MiB", 1048576},      {"GiB", 1073741824}};
+    } units[] = {{"B", 1},           {"kB", 1000},  {"KB", 1000},     {"MB", 1000000},
+                 {"GB", 1000000000}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
     const char *end = s + n;
     int64_t v;
     if (!take_number(&s, end, &v))
@@ -277,7 +277,8 @@ bool drift_time_parse(const char *s, size_t n, int64_t *ret_ms)
 void drift_name_encode(struct drift_buf *b, const char *name)
 {
     for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
-        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || digit((char)*c) || *c == '.' || *c == '_' || *c == '-')
+        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || digit((char)*c) || *c == '.' || *c == '_' ||
+            *c == '-')
             drift_buf_add(b, c, 1);
         else
             drift_buf_addf(b, "%%%02X", *c);

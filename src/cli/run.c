@@ -30,10 +30,14 @@ enum { OPT_UNTIL_END = 256, OPT_DRAIN, OPT_INSTANCE, OPT_LEVEL, OPT_QUIET };
 int drift_cmd_run(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},        {"until-end", no_argument, NULL, OPT_UNTIL_END},
-        {"drain", required_argument, NULL, OPT_DRAIN},   {"instance", required_argument, NULL, OPT_INSTANCE},
-        {"log-level", required_argument, NULL, OPT_LEVEL}, {"quiet", no_argument, NULL, OPT_QUIET},
-        {"help", no_argument, NULL, 'h'},                {0},
+        {"config", required_argument, NULL, 'c'},
+        {"until-end", no_argument, NULL, OPT_UNTIL_END},
+        {"drain", required_argument, NULL, OPT_DRAIN},
+        {"instance", required_argument, NULL, OPT_INSTANCE},
+        {"log-level", required_argument, NULL, OPT_LEVEL},
+        {"quiet", no_argument, NULL, OPT_QUIET},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     struct drift_pipeline_settings s = {.drain_ms = 30000, .windows = true};
     enum drift_level level;
@@ -57,7 +61,8 @@ int drift_cmd_run(int argc, char **argv)
             break;
         case OPT_LEVEL:
             if (!drift_log_level_parse(optarg, &level))
-                return drift_cli_fail(DRIFT_EXIT_USAGE, "run", "--log-level: '%s' is none of debug, info, warn, error", optarg);
+                return drift_cli_fail(DRIFT_EXIT_USAGE, "run", "--log-level: '%s' is none of debug, info, warn, error",
+                                      optarg);
             drift_log_level(level);
             break;
         case OPT_QUIET:

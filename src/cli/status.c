@@ -10,31 +10,35 @@
 #include "driftd/internal/judge/judge.h"
 #include "driftd/internal/store/store.h"
 
-static const char help[] = "usage: driftd status -c FILE\n\n"
-                           "Shows for each model its status, plan and last judged window, for each partition how far it\n"
-                           "has been read, and what waits in the outbox.  Reads Redis only; a running driftd also answers\n"
-                           "GET /status and /readyz on its own address.\n\n"
-                           "example:\n  driftd status -c driftd.yaml\n";
+static const char help[] =
+    "usage: driftd status -c FILE\n\n"
+    "Shows for each model its status, plan and last judged window, for each partition how far it\n"
+    "has been read, and what waits in the outbox.  Reads Redis only; a running driftd also answers\n"
+    "GET /status and /readyz on its own address.\n\n"
+    "example:\n  driftd status -c driftd.yaml\n";
 
 static const char *time_or(int64_t ms, char *buf, size_t cap)
 {
     return ms == INT64_MIN ? "-" : drift_time_text(ms, buf, cap);
 }
 
-static int show_partitions(struct drift_store *s, const struct drift_plan_entry *e, const char *chain_key, struct drift_err *err)
+static int show_partitions(struct drift_store *s, const struct drift_plan_entry *e, const char *chain_key,
+                           struct drift_err *err)
 {
     for (size_t t = 0; t < e->n_topics; t++)
         for (int32_t n = 0; n < e->topics[t].partitions; n++) {
             struct drift_slot_view v;
             char wm[32], blob[32];
-            int rc = drift_store_read(s, (struct drift_slot_id){e->topics[t].topic, n}, chain_key, INT64_MIN, NULL, 0, &v, err);
+            int rc = drift_store_read(s, (struct drift_slot_id){e->topics[t].topic, n}, chain_key, INT64_MIN, NULL, 0,
+                                      &v, err);
             if (rc)
                 return rc;
             if (!v.exists)
                 printf("    %s/%" PRId32 ": never read\n", e->topics[t].topic, n);
             else
-                printf("    %s/%" PRId32 ": next offset %s, watermark %s%s, oldest window kept %s\n", e->topics[t].topic, n,
-                       v.offset[0] ? v.offset : "-", time_or(v.wm_ms, wm, sizeof wm), v.has_adv && v.adv_to_ms == v.wm_ms ? " (idle)" : "",
+                printf("    %s/%" PRId32 ": next offset %s, watermark %s%s, oldest window kept %s\n",
+                       e->topics[t].topic, n, v.offset[0] ? v.offset : "-", time_or(v.wm_ms, wm, sizeof wm),
+                       v.has_adv && v.adv_to_ms == v.wm_ms ? " (idle)" : "",
                        v.lowest_blob_ms == INT64_MAX ? "-" : drift_time_text(v.lowest_blob_ms, blob, sizeof blob));
             drift_slot_view_release(&v);
         }
@@ -67,13 +71,15 @@ static size_t pending(struct drift_store *s, struct drift_chain_id id)
 static void show_status(const struct drift_pair *f)
 {
     json_t *j = f ? json_loadb(f->value, f->len, 0, NULL) : NULL;
-    const char *status = json_string_value(json_object_get(j, "status")), *why = json_string_value(json_object_get(j, "why"));
+    const char *status = json_string_value(json_object_get(j, "status")),
+               *why = json_string_value(json_object_get(j, "why"));
     if (status)
         printf(", status %s%s%s%s", status, why ? " (" : "", why ? why : "", why ? ")" : "");
     json_decref(j);
 }
 
-static int show_chain(struct drift_store *s, const struct drift_model *m, enum drift_chain_kind kind, struct drift_err *err)
+static int show_chain(struct drift_store *s, const struct drift_model *m, enum drift_chain_kind kind,
+                      struct drift_err *err)
 {
     struct drift_chain_id id = {m->name, kind};
     struct drift_pairs fields;
@@ -85,7 +91,8 @@ static int show_chain(struct drift_store *s, const struct drift_model *m, enum d
     if (rc)
         return rc;
     rc = drift_judge_plan(&fields, &plan, err);
-    const struct drift_pair *f = drift_pairs_find(&fields, "judged_until"), *status = drift_pairs_find(&fields, "status");
+    const struct drift_pair *f = drift_pairs_find(&fields, "judged_until"),
+                            *status = drift_pairs_find(&fields, "status");
     if (f)
         drift_i64_parse(f->value, f->len, &until);
     printf("  %s windows: ", drift_chain_name(kind));
@@ -95,8 +102,9 @@ static int show_chain(struct drift_store *s, const struct drift_model *m, enum d
         return rc;
     }
     const struct drift_plan_entry *e = &plan.entry[plan.n - 1];
-    printf("judged until %s, baseline %s%s%s", time_or(until, text, sizeof text), e->baseline_id[0] ? e->baseline_id : "none (unmonitored)",
-           plan.n > 1 ? ", newest plan from " : "", plan.n > 1 ? time_or(e->from_ms, from, sizeof from) : "");
+    printf("judged until %s, baseline %s%s%s", time_or(until, text, sizeof text),
+           e->baseline_id[0] ? e->baseline_id : "none (unmonitored)", plan.n > 1 ? ", newest plan from " : "",
+           plan.n > 1 ? time_or(e->from_ms, from, sizeof from) : "");
     show_status(status);
     printf(", %zu actions wait for delivery\n", pending(s, id));
     drift_buf_init(&key, 4096);
@@ -111,7 +119,8 @@ static int show_chain(struct drift_store *s, const struct drift_model *m, enum d
 
 int drift_cmd_status(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = NULL;
     struct drift_store *s = NULL;
     struct drift_err err;

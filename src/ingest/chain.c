@@ -17,7 +17,8 @@ void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum d
     drift_buf_init(&b, 4096);
     drift_name_encode(&b, m->name);
     drift_buf_adds(&b, kind == DRIFT_CHAIN_LABEL ? ":l" : ":i");
-    *c = (struct drift_chain){.model = m, .kind = kind, .key = b.data, .judged_until_ms = INT64_MIN, .first_ms = INT64_MIN};
+    *c = (struct drift_chain){
+        .model = m, .kind = kind, .key = b.data, .judged_until_ms = INT64_MIN, .first_ms = INT64_MIN};
     c->events = drift_series(DRIFT_M_EVENTS, m->name, name, (char *)NULL);
     c->late = drift_series(DRIFT_M_LATE, m->name, name, (char *)NULL);
     c->open = drift_series(DRIFT_M_OPEN_WINDOWS, m->name, name, (char *)NULL);
@@ -63,16 +64,19 @@ int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct dr
         ret->parts = drift_xcalloc(json_object_size(parts), sizeof *ret->parts);
     json_object_foreach(parts, name, part)
     {
-        json_int_t n = json_integer_value(json_array_get(part, 0)), excluded = json_integer_value(json_array_get(part, 1));
+        json_int_t n = json_integer_value(json_array_get(part, 0)),
+                   excluded = json_integer_value(json_array_get(part, 1));
         good = good && n >= 0 && excluded >= 0;
         if (good)
-            ret->parts[ret->n_parts++] = (struct drift_judged_part){drift_xstrdup(name), (uint64_t)n, (uint64_t)excluded};
+            ret->parts[ret->n_parts++] =
+                (struct drift_judged_part){drift_xstrdup(name), (uint64_t)n, (uint64_t)excluded};
     }
     json_decref(j);
     if (good)
         return 0;
     drift_judged_release(ret);
-    return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "verdict header %" PRId64 " in Redis is not one of driftd's", start_ms);
+    return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "verdict header %" PRId64 " in Redis is not one of driftd's",
+                      start_ms);
 }
 
 static int by_start(const void *a, const void *b)
@@ -88,8 +92,8 @@ static int take_field(struct drift_chain *c, const struct drift_pair *f, struct 
     if (!strncmp(f->name, "plan:", 5)) {
         rest = f->name + 5;
         if (!drift_i64_parse(rest, strlen(rest), &v) || v < 0 || v > UINT32_MAX)
-            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of model %s in Redis is not one of driftd's", f->name,
-                              c->model->name);
+            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of model %s in Redis is not one of driftd's",
+                              f->name, c->model->name);
         return drift_plan_add(&c->plan, (uint32_t)v, f->value, f->len, err);
     }
     if (!strcmp(f->name, "judged_until") && drift_i64_parse(f->value, f->len, &v))

@@ -94,7 +94,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     (void)rk;
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         g->reachable = false;
-    drift_log(DRIFT_WARN, "kafka_error", KV_S("error", rd_kafka_err2name((rd_kafka_resp_err_t)code)), KV_S("text", reason));
+    drift_log(DRIFT_WARN, "kafka_error", KV_S("error", rd_kafka_err2name((rd_kafka_resp_err_t)code)),
+              KV_S("text", reason));
 }
 
 static rd_kafka_topic_partition_list_t *all_topics(const struct drift_config *c)
@@ -154,7 +155,8 @@ void drift_group_free(struct drift_group *g, int64_t deadline_ms)
     }
     bool closed = rd_kafka_consumer_closed(g->rk);
     if (!closed)
-        drift_log(DRIFT_WARN, "group_left_late", KV_S("text", "the group did not answer in time; its session will expire"));
+        drift_log(DRIFT_WARN, "group_left_late",
+                  KV_S("text", "the group did not answer in time; its session will expire"));
     rd_kafka_queue_destroy(g->queue);
     rd_kafka_topic_partition_list_destroy(g->fetched);
     rd_kafka_destroy_flags(g->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -175,7 +177,8 @@ static void probe(struct drift_group *g)
     }
 }
 
-int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **msgs, size_t max, size_t *ret_n, struct drift_err *err)
+int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **msgs, size_t max, size_t *ret_n,
+                     struct drift_err *err)
 {
     char text[256];
     ssize_t n = rd_kafka_consume_batch_queue(g->queue, wait_ms, msgs, max);
@@ -184,7 +187,8 @@ int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **ms
         probe(g);
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(g->rk, text, sizeof text);
     if (fatal)
-        return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "Kafka client failed for good: %s: %s", rd_kafka_err2name(fatal), text);
+        return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "Kafka client failed for good: %s: %s", rd_kafka_err2name(fatal),
+                          text);
     return 0;
 }
 
@@ -242,7 +246,8 @@ void drift_group_commit(struct drift_group *g, const struct drift_fetch *list, s
     rd_kafka_topic_partition_list_destroy(l);
 }
 
-int drift_group_committed(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret, struct drift_err *err)
+int drift_group_committed(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret,
+                          struct drift_err *err)
 {
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(l, topic, partition);
@@ -252,7 +257,8 @@ int drift_group_committed(struct drift_group *g, const char *topic, int32_t part
     return code ? drift_kafka_fail(err, code, "cannot ask for the committed offset") : 0;
 }
 
-int drift_group_bounds(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct drift_err *err)
+int drift_group_bounds(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low,
+                       int64_t *ret_high, struct drift_err *err)
 {
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(g->rk, topic, partition, ret_low, ret_high, timeout_ms);
     return code ? drift_kafka_fail(err, code, "cannot ask for the bounds of the log") : 0;

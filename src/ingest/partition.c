@@ -66,8 +66,8 @@ struct drift_partition {
     char offset_text[NUMBER], wm_text[NUMBER], log_text[NUMBER], partial_text[NUMBER];
     size_t n_windows, cap_windows;
     struct window **windows; /* ascending (start, chain) */
-    struct total *other; /* [DRIFT_N_REASON] that belong to no chain */
-    struct total *refused; /* [n_chains * DRIFT_N_REASON] */
+    struct total *other;     /* [DRIFT_N_REASON] that belong to no chain */
+    struct total *refused;   /* [n_chains * DRIFT_N_REASON] */
     size_t n_bound;
     struct bound *bound;
     /* what prepare() hands out */
@@ -102,7 +102,8 @@ static void init_totals(struct drift_partition *p)
         total_init(&cs->late_after_idle, "other", key, "late_after_idle");
         total_init(&cs->reconciled, "reconciled", key, NULL);
         for (int r = 1; r < DRIFT_N_REASON; r++)
-            total_init(&p->refused[c * DRIFT_N_REASON + (size_t)r], "other", key, drift_reason_name((enum drift_reason)r));
+            total_init(&p->refused[c * DRIFT_N_REASON + (size_t)r], "other", key,
+                       drift_reason_name((enum drift_reason)r));
         snprintf(cs->gone_field, sizeof cs->gone_field, "gone:%s", key);
         cs->gone_ms = INT64_MIN;
         cs->gone_dirty = false;
@@ -183,8 +184,7 @@ static struct drift_binding *binding_for(struct drift_partition *p, size_t chain
             return p->bound[i].binding;
     const struct drift_chain *c = p->chains[chain].chain;
     p->bound = drift_xrealloc(p->bound, p->n_bound + 1, sizeof *p->bound);
-    p->bound[p->n_bound] =
-        (struct bound){layout, chain, drift_binding_new(layout, p->set.stream, c->model, c->kind)};
+    p->bound[p->n_bound] = (struct bound){layout, chain, drift_binding_new(layout, p->set.stream, c->model, c->kind)};
     return p->bound[p->n_bound++].binding;
 }
 
@@ -206,7 +206,8 @@ static size_t find_window(const struct drift_partition *p, int64_t start, size_t
 static struct window *window_at(const struct drift_partition *p, int64_t start, size_t chain)
 {
     size_t at = find_window(p, start, chain);
-    return at < p->n_windows && p->windows[at]->start_ms == start && p->windows[at]->chain == chain ? p->windows[at] : NULL;
+    return at < p->n_windows && p->windows[at]->start_ms == start && p->windows[at]->chain == chain ? p->windows[at]
+                                                                                                    : NULL;
 }
 
 static struct window *add_window(struct drift_partition *p, size_t chain, int64_t start)
@@ -223,7 +224,8 @@ static struct window *add_window(struct drift_partition *p, size_t chain, int64_
     w->field = drift_xasprintf("b:%s:%" PRId64 ":", c->key, start);
     drift_buf_init(&w->blob, BLOB_MAX);
     if (p->n_windows == p->cap_windows)
-        p->windows = drift_xrealloc(p->windows, p->cap_windows = p->cap_windows ? 2 * p->cap_windows : 8, sizeof(struct window *));
+        p->windows = drift_xrealloc(p->windows, p->cap_windows = p->cap_windows ? 2 * p->cap_windows : 8,
+                                    sizeof(struct window *));
     memmove(p->windows + at + 1, p->windows + at, (p->n_windows - at) * sizeof *p->windows);
     p->windows[at] = w;
     p->n_windows++;
@@ -262,7 +264,8 @@ static void load_uncounted(struct window *w, const struct drift_chain *c, const 
               KV_S("text", "counted with another baseline's cells than its plan gives: the window is partial"));
 }
 
-static int load_window(struct drift_partition *p, size_t chain, int64_t start, const struct drift_pair *f, struct drift_err *err)
+static int load_window(struct drift_partition *p, size_t chain, int64_t start, const struct drift_pair *f,
+                       struct drift_err *err)
 {
     struct drift_blob_head head;
     const struct drift_chain *c = p->chains[chain].chain;
@@ -270,7 +273,8 @@ static int load_window(struct drift_partition *p, size_t chain, int64_t start, c
     if (rc)
         return rc;
     if (start < -TIME_MAX_MS || start > TIME_MAX_MS || drift_plan_window_start(&c->plan, start) != start)
-        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "the plan of %s has no window that starts there", c->model->name);
+        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "the plan of %s has no window that starts there",
+                          c->model->name);
     struct window *w = add_window(p, chain, start);
     w->n = head.n;
     w->partial = head.partial;
@@ -335,7 +339,8 @@ int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fi
     int64_t v, start;
     forget(p);
     if ((f = drift_pairs_find(fields, "offset")) && (!parse_number(f, &p->offset) || p->offset < 0))
-        return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field offset of partition %s in Redis is no offset", p->name);
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field offset of partition %s in Redis is no offset",
+                          p->name);
     if ((f = drift_pairs_find(fields, "wm")) && !parse_number(f, &p->wm_ms))
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field wm of partition %s in Redis is no time", p->name);
     if ((f = drift_pairs_find(fields, "partial")) && parse_number(f, &v))
@@ -351,7 +356,8 @@ int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fi
             continue;
         }
         if (!drift_i64_parse(rest, (size_t)(colon - rest), &start))
-            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of partition %s in Redis names no window", f->name, p->name);
+            return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field %s of partition %s in Redis names no window",
+                              f->name, p->name);
         int rc = load_window(p, (size_t)c, start, f, err);
         if (rc) {
             drift_err_prefix(err, "partition %s, field %s", p->name, f->name);

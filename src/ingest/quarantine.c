@@ -56,8 +56,8 @@ void drift_quarantine_free(struct drift_quarantine *q)
     free(q);
 }
 
-bool drift_quarantine_put(struct drift_quarantine *q, const struct drift_record *rec, const char *topic, int32_t partition,
-                          enum drift_reason why, const char *text)
+bool drift_quarantine_put(struct drift_quarantine *q, const struct drift_record *rec, const char *topic,
+                          int32_t partition, enum drift_reason why, const char *text)
 {
     char number[24], where[24];
     if (rd_kafka_outq_len(q->rk) >= QUEUE_MAX)
@@ -84,7 +84,8 @@ bool drift_quarantine_put(struct drift_quarantine *q, const struct drift_record 
     }
     bool full = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL;
     if (!full) /* too large for the topic, say: it stays where it is in the source topic, and is counted */
-        drift_log(DRIFT_ERROR, "quarantine_failed", KV_S("topic", q->topic), KV_S("text", rd_kafka_error_string(error)));
+        drift_log(DRIFT_ERROR, "quarantine_failed", KV_S("topic", q->topic),
+                  KV_S("text", rd_kafka_error_string(error)));
     rd_kafka_error_destroy(error);
     return !full;
 }

@@ -138,7 +138,8 @@ static int open_blob(const void *p, size_t len, struct drift_rd *r, struct drift
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "stored window of %zu bytes is too short", len);
     if (bytes[0] > FORMAT || bytes[0] == 0)
         return drift_fail(err, DRIFT_E_VERSION, DRIFT_STOP,
-                          "stored window has format %u, this driftd knows up to %d: run the newer version", bytes[0], FORMAT);
+                          "stored window has format %u, this driftd knows up to %d: run the newer version", bytes[0],
+                          FORMAT);
     struct drift_rd crc = {bytes + len - CRC_BYTES, bytes + len, false};
     if (drift_rd_u32(&crc) != drift_crc32c(bytes, len - CRC_BYTES))
         return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "stored window of %zu bytes fails its checksum", len);

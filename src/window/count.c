@@ -38,8 +38,8 @@ struct drift_binding {
     /* field slots without a column that the model would watch: "new" */
     size_t n_extra;
     uint32_t *extra;
-    uint32_t n_known;  /* field slots looked up so far */
-    uint32_t *feed_of; /* [column] -> feed */
+    uint32_t n_known;    /* field slots looked up so far */
+    uint32_t *feed_of;   /* [column] -> feed */
     uint32_t generation; /* of the field list that slots and extra are for */
 };
 
@@ -138,7 +138,8 @@ static bool any_input(const struct drift_event *ev)
     return false;
 }
 
-bool drift_stream_event_feeds(const struct drift_stream *stream, const struct drift_event *ev, enum drift_chain_kind chain)
+bool drift_stream_event_feeds(const struct drift_stream *stream, const struct drift_event *ev,
+                              enum drift_chain_kind chain)
 {
     if (chain == DRIFT_CHAIN_LABEL)
         return stream->label && ev->label.kind != DRIFT_V_ABSENT;
@@ -161,7 +162,7 @@ struct drift_str drift_value_category(enum drift_value_kind kind, double num, st
 
 /* Special cell of a kind that is no number. */
 static const uint8_t special_of[] = {
-    [DRIFT_V_ABSENT] = DRIFT_MISSING,   [DRIFT_V_NULL] = DRIFT_NULL,      [DRIFT_V_NUM] = DRIFT_WRONG_TYPE,
+    [DRIFT_V_ABSENT] = DRIFT_MISSING,   [DRIFT_V_NULL] = DRIFT_NULL,       [DRIFT_V_NUM] = DRIFT_WRONG_TYPE,
     [DRIFT_V_STR] = DRIFT_WRONG_TYPE,   [DRIFT_V_BOOL] = DRIFT_WRONG_TYPE, [DRIFT_V_NONFINITE] = DRIFT_NONFINITE,
     [DRIFT_V_OTHER] = DRIFT_WRONG_TYPE,
 };
@@ -183,9 +184,10 @@ static uint32_t cell_of_category(const struct drift_column *c, uint8_t kind, dou
 }
 
 static void count_value(const struct drift_column *c, uint8_t kind, double num, const struct drift_str *str,
-                               uint64_t *counts)
+                        uint64_t *counts)
 {
-    uint32_t cell = c->kind == DRIFT_NUMERIC ? cell_of_number(c->grid, kind, num) : cell_of_category(c, kind, num, *str);
+    uint32_t cell =
+        c->kind == DRIFT_NUMERIC ? cell_of_number(c->grid, kind, num) : cell_of_category(c, kind, num, *str);
     counts[c->first + cell]++;
 }
 
@@ -219,7 +221,8 @@ void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, 
     if (b->has_features)
         count_features(b, ev, into);
     for (size_t i = 0; i < b->n_scalars; i++) {
-        const struct drift_value *v = (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);
+        const struct drift_value *v =
+            (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);
         count_value(b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into->counts);
     }
     for (int k = 0; k < DRIFT_N_VERSION; k++)

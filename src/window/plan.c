@@ -61,9 +61,10 @@ static bool parse_entry(const json_t *j, struct drift_plan_entry *e)
     e->baseline_id = drift_xstrdup(id);
     e->baseline_digest = drift_xstrdup(digest);
     e->config_hash = drift_xstrdup(config);
-    bool placed = e->from_ms == INT64_MIN || (e->from_ms >= 0 && e->from_ms <= TIME_MAX_MS && e->window_ms > 0 && e->from_ms % e->window_ms == 0);
-    return placed && e->window_ms > 0 && e->window_ms <= WINDOW_MAX_MS && e->lateness_ms >= 0 && e->lateness_ms <= WINDOW_MAX_MS &&
-           parse_topics(json_object_get(j, "topics"), e);
+    bool placed = e->from_ms == INT64_MIN ||
+                  (e->from_ms >= 0 && e->from_ms <= TIME_MAX_MS && e->window_ms > 0 && e->from_ms % e->window_ms == 0);
+    return placed && e->window_ms > 0 && e->window_ms <= WINDOW_MAX_MS && e->lateness_ms >= 0 &&
+           e->lateness_ms <= WINDOW_MAX_MS && parse_topics(json_object_get(j, "topics"), e);
 }
 
 int drift_plan_add(struct drift_plan *p, uint32_t seq, const char *text, size_t len, struct drift_err *err)
@@ -74,8 +75,9 @@ int drift_plan_add(struct drift_plan *p, uint32_t seq, const char *text, size_t 
     json_int_t version = json_integer_value(json_object_get(j, "v"));
     int rc = 0;
     if (version > PLAN_VERSION) {
-        rc = drift_fail(err, DRIFT_E_VERSION, DRIFT_STOP, "plan entry %u has format %lld, this driftd knows up to %d: run the newer version",
-                        seq, (long long)version, PLAN_VERSION);
+        rc = drift_fail(err, DRIFT_E_VERSION, DRIFT_STOP,
+                        "plan entry %u has format %lld, this driftd knows up to %d: run the newer version", seq,
+                        (long long)version, PLAN_VERSION);
     } else if (version < 1 || !parse_entry(j, &e)) {
         rc = drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "plan entry %u in Redis is not one of driftd's", seq);
     }
@@ -98,8 +100,8 @@ char *drift_plan_entry_json(const struct drift_plan_entry *e)
     for (size_t i = 0; i < e->n_topics; i++)
         json_object_set_new(topics, e->topics[i].topic, json_integer(e->topics[i].partitions));
     json_t *j = json_pack("{s:i, s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "v", PLAN_VERSION, "from",
-                          e->from_ms == INT64_MIN ? json_null() : json_integer(e->from_ms), "baseline_id", e->baseline_id,
-                          "baseline_digest", e->baseline_digest, "config", e->config_hash, "window_ms",
+                          e->from_ms == INT64_MIN ? json_null() : json_integer(e->from_ms), "baseline_id",
+                          e->baseline_id, "baseline_digest", e->baseline_digest, "config", e->config_hash, "window_ms",
                           (json_int_t)e->window_ms, "lateness_ms", (json_int_t)e->lateness_ms, "topics", topics);
     char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(j);

@@ -101,10 +101,13 @@ static size_t as_avro(const struct event *e, uint8_t *buf)
 static size_t as_json(const struct event *e, uint8_t *buf)
 {
     char *p = (char *)buf;
-    p += sprintf(p, "{\"event_id\":\"%s\",\"event_time\":%" PRId64 ",\"model\":\"%s\",\"model_version\":\"2026.01.3\",\"features\":{",
+    p += sprintf(p,
+                 "{\"event_id\":\"%s\",\"event_time\":%" PRId64
+                 ",\"model\":\"%s\",\"model_version\":\"2026.01.3\",\"features\":{",
                  e->id, e->time_ms, e->model);
     for (int k = 0; k < e->n_features; k++)
-        p += isnan(e->f[k]) ? sprintf(p, "%s\"f%02d\":null", k ? "," : "", k) : sprintf(p, "%s\"f%02d\":%.14g", k ? "," : "", k, e->f[k]);
+        p += isnan(e->f[k]) ? sprintf(p, "%s\"f%02d\":null", k ? "," : "", k)
+                            : sprintf(p, "%s\"f%02d\":%.14g", k ? "," : "", k, e->f[k]);
     p += sprintf(p, ",\"country\":\"%s\"},\"score\":%.14g,\"decision\":\"%s\"}", e->country, e->score, e->decision);
     return (size_t)(p - (char *)buf);
 }
@@ -113,10 +116,12 @@ static void print_schema(int features)
 {
     printf("{\"type\":\"record\",\"name\":\"Event\",\"fields\":[{\"name\":\"event_id\",\"type\":\"string\"},"
            "{\"name\":\"event_time\",\"type\":\"long\"},{\"name\":\"model\",\"type\":\"string\"},"
-           "{\"name\":\"model_version\",\"type\":\"string\"},{\"name\":\"features\",\"type\":{\"type\":\"record\",\"name\":\"Features\",\"fields\":[");
+           "{\"name\":\"model_version\",\"type\":\"string\"},{\"name\":\"features\",\"type\":{\"type\":\"record\","
+           "\"name\":\"Features\",\"fields\":[");
     for (int k = 0; k < features; k++)
         printf("{\"name\":\"f%02d\",\"type\":%s},", k, k % 5 == 4 ? "[\"null\",\"double\"]" : "\"double\"");
-    printf("{\"name\":\"country\",\"type\":\"string\"}]}},{\"name\":\"score\",\"type\":\"double\"},{\"name\":\"decision\",\"type\":\"string\"}]}\n");
+    printf("{\"name\":\"country\",\"type\":\"string\"}]}},{\"name\":\"score\",\"type\":\"double\"},{\"name\":"
+           "\"decision\",\"type\":\"string\"}]}\n");
 }
 
 static void set(rd_kafka_conf_t *c, const char *name, const char *value)
@@ -164,8 +169,9 @@ static int produce(char **a, int n)
     for (int64_t i = 0; i < events; i++) {
         make(&e, i, models, features);
         size_t len = a[0][0] == 'a' ? as_avro(&e, buf) : as_json(&e, buf);
-        while (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(a[2]), RD_KAFKA_V_PARTITION((int32_t)(i % partitions)), RD_KAFKA_V_VALUE(buf, len),
-                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        while (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(a[2]), RD_KAFKA_V_PARTITION((int32_t)(i % partitions)),
+                                 RD_KAFKA_V_VALUE(buf, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             rd_kafka_poll(rk, 50);
         if (i % 1000 == 0)
             rd_kafka_poll(rk, 0);
@@ -241,6 +247,7 @@ int main(int argc, char **argv)
         status = 0;
     }
     if (status == 2)
-        fprintf(stderr, "usage: load produce avro|json BROKERS TOPIC EVENTS PARTITIONS MODELS FEATURES | raw BROKERS TOPIC PARTITIONS | schema FEATURES\n");
+        fprintf(stderr, "usage: load produce avro|json BROKERS TOPIC EVENTS PARTITIONS MODELS FEATURES | raw BROKERS "
+                        "TOPIC PARTITIONS | schema FEATURES\n");
     return status;
 }

@@ -16,13 +16,14 @@ struct drift_rng {
 uint64_t drift_test_seed(void);
 struct drift_rng drift_rng_new(uint64_t stream); /* seeded by drift_test_seed() and the stream number */
 uint64_t drift_rng_u64(struct drift_rng *r);
-double drift_rng_uniform(struct drift_rng *r);   /* (0, 1) */
+double drift_rng_uniform(struct drift_rng *r); /* (0, 1) */
 double drift_rng_gauss(struct drift_rng *r);
 uint64_t drift_rng_below(struct drift_rng *r, uint64_t n);
 
 /* |a - b| <= rel * max(|a|, |b|) or both below tiny */
 int drift_near(double a, double b, double rel);
-#define ck_near(a, b, rel) ck_assert_msg(drift_near((a), (b), (rel)), "%s = %.17g, %s = %.17g", #a, (double)(a), #b, (double)(b))
+#define ck_near(a, b, rel)                                                                                             \
+    ck_assert_msg(drift_near((a), (b), (rel)), "%s = %.17g, %s = %.17g", #a, (double)(a), #b, (double)(b))
 
 /* ../shared beside the clone, or DRIFTD_SHARED; NULL: not there (a test that needs it exits with
  * drift_test_skip("why"), status 77). */

@@ -10,11 +10,11 @@
 
 enum drift_exit {
     DRIFT_EXIT_OK = 0,
-    DRIFT_EXIT_FOUND = 1,      /* something was found (drift, a failed check, nothing to show) */
-    DRIFT_EXIT_USAGE = 2,      /* wrong arguments */
+    DRIFT_EXIT_FOUND = 1,        /* something was found (drift, a failed check, nothing to show) */
+    DRIFT_EXIT_USAGE = 2,        /* wrong arguments */
     DRIFT_EXIT_UNAVAILABLE = 69, /* a server or file is not to be had */
-    DRIFT_EXIT_SOFTWARE = 70,  /* fatal error while running: the supervisor should restart */
-    DRIFT_EXIT_CONFIG = 78     /* bad configuration */
+    DRIFT_EXIT_SOFTWARE = 70,    /* fatal error while running: the supervisor should restart */
+    DRIFT_EXIT_CONFIG = 78       /* bad configuration */
 };
 
 int drift_cmd_init(int argc, char **argv);

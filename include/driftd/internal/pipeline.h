@@ -8,10 +8,10 @@
 
 struct drift_pipeline_settings {
     const struct drift_config *config;
-    const char *instance;  /* names this process in slots and leases */
-    bool until_end;        /* close everything at the end of the log, deliver, return */
-    int64_t drain_ms;      /* --until-end: how long deliveries may take after the last verdict */
-    bool windows;          /* print a line for each judged window on stdout */
+    const char *instance; /* names this process in slots and leases */
+    bool until_end;       /* close everything at the end of the log, deliver, return */
+    int64_t drain_ms;     /* --until-end: how long deliveries may take after the last verdict */
+    bool windows;         /* print a line for each judged window on stdout */
 };
 /* Runs until SIGTERM or SIGINT (a second one ends the process at once), the end of the log, or a fatal error.
  * Returns an exit status (cli.h). */

@@ -18,7 +18,7 @@ struct drift_plan_topic {
 };
 struct drift_plan_entry {
     uint32_t seq;
-    int64_t from_ms; /* a window start; INT64_MIN for the first entry */
+    int64_t from_ms;                     /* a window start; INT64_MIN for the first entry */
     char *baseline_id, *baseline_digest; /* "" when there is none: unmonitored */
     char *config_hash;
     int64_t window_ms, lateness_ms;
@@ -32,7 +32,8 @@ struct drift_plan {
 void drift_plan_release(struct drift_plan *p);
 void drift_plan_entry_release(struct drift_plan_entry *e);
 /* Adds one entry from its JSON text (value of plan:<seq>).  Keeps order.  DRIFT_E_PARSE, DRIFT_E_VERSION. */
-int drift_plan_add(struct drift_plan *p, uint32_t seq, const char *json, size_t len, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_plan_add(struct drift_plan *p, uint32_t seq, const char *json, size_t len,
+                   struct drift_err *err) DRIFT_MUST_CHECK;
 /* JSON text of an entry; heap. */
 char *drift_plan_entry_json(const struct drift_plan_entry *e);
 

@@ -150,8 +150,7 @@ END_TEST
 
 START_TEST(test_schemes)
 {
-    char *urls[] = {(char[]){"file:///etc/passwd"}, (char[]){"gopher://127.0.0.1/"},
-                           (char[]){"ftp://127.0.0.1/"}};
+    char *urls[] = {(char[]){"file:///etc/passwd"}, (char[]){"gopher://127.0.0.1/"}, (char[]){"ftp://127.0.0.1/"}};
     for (size_t i = 0; i < 3; i++) {
         struct drift_endpoint e = {.name = (char[]){"x"}, .url = urls[i], .timeout_ms = 2000, .allow_private = true};
         struct drift_delivery_request request = {.endpoint = &e, .id = "1", .body = "", .len = 0, .now_ms = 1};

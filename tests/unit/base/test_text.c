@@ -13,10 +13,10 @@ START_TEST(durations)
     static const struct {
         const char *text;
         int64_t ms; /* -1: refused */
-    } cases[] = {{"15m", 900000},  {"48h", 172800000}, {"1h30m", 5400000}, {"500ms", 500}, {"14d", 1209600000},
-                 {"0s", 0},        {"1m500ms", 60500}, {"", -1},           {"10", -1},     {"12abc", -1},
-                 {"1m1h", -1},     {"1s1s", -1},       {"-5s", -1},        {"1 s", -1},    {"99999999999999999999d", -1},
-                 {"s", -1},        {"1.5h", -1}};
+    } cases[] = {{"15m", 900000}, {"48h", 172800000}, {"1h30m", 5400000}, {"500ms", 500}, {"14d", 1209600000},
+                 {"0s", 0},       {"1m500ms", 60500}, {"", -1},           {"10", -1},     {"12abc", -1},
+                 {"1m1h", -1},    {"1s1s", -1},       {"-5s", -1},        {"1 s", -1},    {"99999999999999999999d", -1},
+                 {"s", -1},       {"1.5h", -1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t ms = -1;
         bool good = drift_duration_parse(cases[i].text, strlen(cases[i].text), &ms);
@@ -42,9 +42,11 @@ START_TEST(numbers)
     ck_assert(drift_i64_parse("9223372036854775807", 19, &v) && v == INT64_MAX);
     ck_assert(!drift_i64_parse("9223372036854775808", 19, &v));
     ck_assert(drift_i64_parse("007", 3, &v) && v == 7);
-    ck_assert(!drift_i64_parse("", 0, &v) && !drift_i64_parse("-", 1, &v) && !drift_i64_parse("1 ", 2, &v) && !drift_i64_parse("0x1", 3, &v));
+    ck_assert(!drift_i64_parse("", 0, &v) && !drift_i64_parse("-", 1, &v) && !drift_i64_parse("1 ", 2, &v) &&
+              !drift_i64_parse("0x1", 3, &v));
     ck_assert(drift_f64_parse("1e3", 3, &d) && d == 1000);
-    ck_assert(!drift_f64_parse("nan", 3, &d) && !drift_f64_parse("inf", 3, &d) && !drift_f64_parse("1e999", 5, &d) && !drift_f64_parse("0x10", 4, &d) && !drift_f64_parse("1\0", 2, &d));
+    ck_assert(!drift_f64_parse("nan", 3, &d) && !drift_f64_parse("inf", 3, &d) && !drift_f64_parse("1e999", 5, &d) &&
+              !drift_f64_parse("0x10", 4, &d) && !drift_f64_parse("1\0", 2, &d));
     struct drift_rng r = drift_rng_new(2);
     for (int i = 0; i < 100000; i++) { /* every finite double comes back from its text */
         uint64_t u = drift_rng_u64(&r);
@@ -71,7 +73,9 @@ START_TEST(times)
     ck_assert(drift_time_parse("2024-01-03T05:00:00Z", 20, &ms) && ms == 1704258000000);
     ck_assert(drift_time_parse("2024-01-03T05:00:00.250+02:00", 29, &ms) && ms == 1704258000250 - 7200000);
     ck_assert(drift_time_parse("2024-02-29", 10, &ms) && ms == 1709164800000);
-    ck_assert(!drift_time_parse("2023-02-29", 10, &ms) && !drift_time_parse("2024-13-01", 10, &ms) && !drift_time_parse("2024-01-03T05:00:00", 19, &ms) && !drift_time_parse("2024-01-03T25:00:00Z", 20, &ms) && !drift_time_parse("", 0, &ms));
+    ck_assert(!drift_time_parse("2023-02-29", 10, &ms) && !drift_time_parse("2024-13-01", 10, &ms) &&
+              !drift_time_parse("2024-01-03T05:00:00", 19, &ms) && !drift_time_parse("2024-01-03T25:00:00Z", 20, &ms) &&
+              !drift_time_parse("", 0, &ms));
     ck_assert_str_eq(drift_time_text(1704258000250, buf, sizeof buf), "2024-01-03T05:00:00.250Z");
     ck_assert_str_eq(drift_time_text(-1, buf, sizeof buf), "1969-12-31T23:59:59.999Z");
     struct drift_rng r = drift_rng_new(3);
@@ -90,7 +94,8 @@ START_TEST(names)
     drift_name_encode(&b, "a/b{c}%:d.e_f-G9");
     ck_assert_str_eq(b.data, "a%2Fb%7Bc%7D%25%3Ad.e_f-G9");
     drift_buf_release(&b);
-    ck_assert(drift_glob_match("*", "") && drift_glob_match("url_*", "url_length") && drift_glob_match("*a*b*", "xxaxxbxx") && drift_glob_match("a?c", "abc"));
+    ck_assert(drift_glob_match("*", "") && drift_glob_match("url_*", "url_length") &&
+              drift_glob_match("*a*b*", "xxaxxbxx") && drift_glob_match("a?c", "abc"));
     ck_assert(!drift_glob_match("url_*", "url") && !drift_glob_match("a?c", "ac") && !drift_glob_match("", "x"));
     ck_assert_uint_eq(drift_edit_distance("window", "windwo"), 2);
     ck_assert_uint_eq(drift_edit_distance("", "abc"), 3);

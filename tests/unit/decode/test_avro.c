@@ -56,28 +56,26 @@ static struct drift_decoder *avro_decoder(struct drift_stream *s)
 
 START_TEST(kinds)
 {
-    struct drift_stream s = avro_stream(FIELDS(
-        FIELD("n", "\"null\"") "," FIELD("b", "\"boolean\"") "," FIELD("i", "\"int\"") "," FIELD("l", "\"long\"") "," FIELD("fl", "\"float\"") "," FIELD(
-            "d", "\"double\"") "," FIELD("s", "\"string\"") "," FIELD("by",
-                                                                      "\"bytes\"") "," FIELD("fx",
-                                                                                             "{\"type\":\"fixed\","
-                                                                                             "\"name\":\"F\",\"size\":"
-                                                                                             "3}") "," FIELD("e",
-                                                                                                             "{\"type\""
-                                                                                                             ":\"enum\""
-                                                                                                             ",\"name\""
-                                                                                                             ":\"E\","
-                                                                                                             "\"symbols"
-                                                                                                             "\":["
-                                                                                                             "\"A\","
-                                                                                                             "\"B\"]}") "," FIELD("o",
-                                                                                                                                  "[\"null\",\"double\"]") "," FIELD("o2",
-                                                                                                                                                                     "[\"string\",\"null\"]") "," FIELD("u",
-                                                                                                                                                                                                        "[\"int\",\"string\",\"boolean\",\"null\",\"double\"]") "," FIELD("dec", "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":10,\"scale\":2}") "," FIELD("arr",
-                                                                                                                                                                                                                                                                                                                                                                            "{\"type\":\"array\",\"items\":\"int\"}") "," FIELD("inf",
-                                                                                                                                                                                                                                                                                                                                                                                                                                "\"double\"") "," FIELD("e2",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                        "\"E\"") "," FIELD("nd",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "[\"null\",\"double\"]")));
+    struct drift_stream s =
+        avro_stream(FIELDS(FIELD("n", "\"null\"") "," FIELD("b", "\"boolean\"") "," FIELD("i", "\"int\"") "," FIELD(
+            "l",
+            "\"long\"") "," FIELD("fl",
+                                  "\"float\"") "," FIELD("d",
+                                                         "\"double\"") "," FIELD("s",
+                                                                                 "\"string\"") "," FIELD("by",
+                                                                                                         "\"bytes\"") "," FIELD("fx", "{\"type\":\"fixed\","
+                                                                                                                                      "\"name\":\"F\",\"size\":"
+                                                                                                                                      "3}") "," FIELD("e", "{\"type\""
+                                                                                                                                                           ":\"enum\""
+                                                                                                                                                           ",\"name\""
+                                                                                                                                                           ":\"E\","
+                                                                                                                                                           "\"symbols"
+                                                                                                                                                           "\":["
+                                                                                                                                                           "\"A\","
+                                                                                                                                                           "\"B\"]}") "," FIELD("o", "[\"null\",\"double\"]") "," FIELD("o2", "[\"string\",\"null\"]") "," FIELD("u", "[\"int\",\"string\",\"boolean\",\"null\",\"double\"]") "," FIELD("dec", "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":10,\"scale\":2}") "," FIELD("arr",
+                                                                                                                                                                                                                                                                                                                                                                                                                                          "{\"type\":\"array\",\"items\":\"int\"}") "," FIELD("inf", "\"double\"") "," FIELD("e2",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                             "\"E\"") "," FIELD("nd",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                "[\"null\",\"double\"]")));
     s.features = (char *)"";
     struct drift_decoder *d = avro_decoder(&s);
     struct bytes o = {.n = 0};
@@ -290,19 +288,25 @@ END_TEST
 /* Hostile bytes: each is refused, quickly. */
 START_TEST(hostile_bytes)
 {
-    struct drift_stream s =
-        avro_stream(FIELDS(
-            FIELD("a", "{\"type\":\"array\",\"items\":\"null\"}") "," FIELD("f", "{\"type\":\"array\",\"items\":"
-                                                                                 "\"null\"}") "," FIELD("s", "\"string"
-                                                                                                             "\"") "," FIELD("u", "[\"null\",\"int\",\"string\"]") "," FIELD(
-                "b", "\"boolean\"") "," FIELD("i", "\"int\"") "," FIELD("d", "{\"type\":\"array\",\"items\":"
-                                                                             "\"double\"}") "," FIELD("e",
-                                                                                                      "{\"type\":"
-                                                                                                      "\"enum\","
-                                                                                                      "\"name\":\"E\","
-                                                                                                      "\"symbols\":["
-                                                                                                      "\"A\"]}") "," FIELD("m",
-                                                                                                                           "{\"type\":\"map\",\"values\":\"null\"}")));
+    struct drift_stream s = avro_stream(FIELDS(FIELD("a", "{\"type\":\"array\",\"items\":\"null\"}") "," FIELD(
+        "f",
+        "{\"type\":\"array\",\"items\":"
+        "\"null\"}") "," FIELD("s",
+                               "\"string"
+                               "\"") "," FIELD("u",
+                                               "[\"null\",\"int\",\"string\"]") "," FIELD("b",
+                                                                                          "\"boolean\"") "," FIELD("i",
+                                                                                                                   "\"i"
+                                                                                                                   "nt"
+                                                                                                                   "\"") "," FIELD("d",
+                                                                                                                                   "{\"type\":\"array\",\"items\":"
+                                                                                                                                   "\"double\"}") "," FIELD("e",
+                                                                                                                                                            "{\"type\":"
+                                                                                                                                                            "\"enum\","
+                                                                                                                                                            "\"name\":\"E\","
+                                                                                                                                                            "\"symbols\":["
+                                                                                                                                                            "\"A\"]}") "," FIELD("m",
+                                                                                                                                                                                 "{\"type\":\"map\",\"values\":\"null\"}")));
     static char *list[] = {(char *)"b", (char *)"e", (char *)"i", (char *)"u"};
     s.id = (char *)"s";
     s.feature_fields = list;

@@ -10,11 +10,12 @@
 
 enum { WINDOW = 1000, LATENESS = 1500, EVENTS = 300, WINDOWS = 64 };
 
-static struct drift_model model = {.name = (char *)(uintptr_t)"m/1", .include = (char *)(uintptr_t)"*"};
-static struct drift_stream stream = {.name = (char *)(uintptr_t)"s", .score = (char *)(uintptr_t)"score"};
+static struct drift_model model = {.name = (char *)(uintptr_t) "m/1", .include = (char *)(uintptr_t) "*"};
+static struct drift_stream stream = {.name = (char *)(uintptr_t) "s", .score = (char *)(uintptr_t) "score"};
 static struct drift_layout *the_layout;
 
-static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret, struct drift_err *err)
+static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e,
+                     struct drift_layout **ret, struct drift_err *err)
 {
     (void)ctx, (void)c, (void)e, (void)err;
     *ret = the_layout;
@@ -23,14 +24,22 @@ static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_
 
 static void make_chain(struct drift_chain *c)
 {
-    struct drift_plan_topic topic = {(char *)(uintptr_t)"t", 1};
-    struct drift_plan_entry e = {.from_ms = INT64_MIN, .baseline_id = (char *)(uintptr_t)"", .baseline_digest = (char *)(uintptr_t)"",
-                                 .config_hash = (char *)(uintptr_t)"", .window_ms = WINDOW, .lateness_ms = LATENESS, .n_topics = 1, .topics = &topic};
+    struct drift_plan_topic topic = {(char *)(uintptr_t) "t", 1};
+    struct drift_plan_entry e = {.from_ms = INT64_MIN,
+                                 .baseline_id = (char *)(uintptr_t) "",
+                                 .baseline_digest = (char *)(uintptr_t) "",
+                                 .config_hash = (char *)(uintptr_t) "",
+                                 .window_ms = WINDOW,
+                                 .lateness_ms = LATENESS,
+                                 .n_topics = 1,
+                                 .topics = &topic};
     char *json = drift_plan_entry_json(&e);
-    struct drift_pair field = {(char *)(uintptr_t)"plan:0", json, strlen(json)};
+    struct drift_pair field = {(char *)(uintptr_t) "plan:0", json, strlen(json)};
     struct drift_err err;
     drift_chain_init(c, &model, DRIFT_CHAIN_INPUT);
-    ck_assert_msg(drift_chain_update(c, &(struct drift_pairs){1, &field}, &(struct drift_pairs){0}, layout_of, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(
+        drift_chain_update(c, &(struct drift_pairs){1, &field}, &(struct drift_pairs){0}, layout_of, NULL, &err) == 0,
+        "%s", err.text);
     free(json);
 }
 
@@ -149,7 +158,8 @@ START_TEST(any_restart_same_counts)
         }
         flush(p, &s);
         for (int w = 0; w < WINDOWS; w++)
-            ck_assert_msg(blob_count(&s, w * WINDOW) == expect[w], "round %d window %d: %" PRIu64 " for %" PRIu64, round, w, blob_count(&s, w * WINDOW), expect[w]);
+            ck_assert_msg(blob_count(&s, w * WINDOW) == expect[w], "round %d window %d: %" PRIu64 " for %" PRIu64,
+                          round, w, blob_count(&s, w * WINDOW), expect[w]);
         ck_assert_int_eq(number(&s, "late:m%2F1:i"), (int64_t)late);
         ck_assert_int_eq(number(&s, "offset"), EVENTS);
         ck_assert_int_eq(number(&s, "wm"), greatest);
@@ -285,15 +295,33 @@ END_TEST
 START_TEST(hostile_slot)
 {
     static const char *const bad[][2] = {
-        {"offset", "-1"}, {"offset", "x"}, {"offset", "99999999999999999999"}, {"wm", ""}, {"wm", "1e3"},
-        {"b:m%2F1:i:0:", "junk"}, {"b:m%2F1:i:9223372036854775807:", NULL}, {"b:m%2F1:i:-9223372036854775808:", NULL},
-        {"b:m%2F1:i:1:", NULL}, {"b:m%2F1:i::", NULL}, {"b:m%2F1:i:x:", NULL},
+        {"offset", "-1"},
+        {"offset", "x"},
+        {"offset", "99999999999999999999"},
+        {"wm", ""},
+        {"wm", "1e3"},
+        {"b:m%2F1:i:0:", "junk"},
+        {"b:m%2F1:i:9223372036854775807:", NULL},
+        {"b:m%2F1:i:-9223372036854775808:", NULL},
+        {"b:m%2F1:i:1:", NULL},
+        {"b:m%2F1:i::", NULL},
+        {"b:m%2F1:i:x:", NULL},
     };
     static const char *const odd[][2] = {
-        {"wm", "9223372036854775807"}, {"log", "9223372036854775807"}, {"log", "x"}, {"partial", "9223372036854775807"},
-        {"gone:m%2F1:i", "9223372036854775807"}, {"gone:m%2F1:i", "-9223372036854775808"}, {"late:m%2F1:i", "9223372036854775807"},
-        {"late:m%2F1:i", "-9223372036854775808"}, {"other:-:future", "9223372036854775807"}, {"adv", ":::"}, {"b:other:i:0:", "junk"},
-        {"b:m%2F1:i", "junk"}, {"", ""}, {"b:", ""},
+        {"wm", "9223372036854775807"},
+        {"log", "9223372036854775807"},
+        {"log", "x"},
+        {"partial", "9223372036854775807"},
+        {"gone:m%2F1:i", "9223372036854775807"},
+        {"gone:m%2F1:i", "-9223372036854775808"},
+        {"late:m%2F1:i", "9223372036854775807"},
+        {"late:m%2F1:i", "-9223372036854775808"},
+        {"other:-:future", "9223372036854775807"},
+        {"adv", ":::"},
+        {"b:other:i:0:", "junk"},
+        {"b:m%2F1:i", "junk"},
+        {"", ""},
+        {"b:", ""},
     };
     struct drift_chain c;
     struct drift_err err;
@@ -305,7 +333,8 @@ START_TEST(hostile_slot)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct slot s = {0};
         slot_set(&s, bad[i][0], bad[i][1] ? bad[i][1] : blob.data, bad[i][1] ? strlen(bad[i][1]) : blob.len);
-        struct drift_partition *p = drift_partition_new(&(struct drift_partition_settings){"t", 0, &stream, 1, (struct drift_chain *[]){&c}, 5000});
+        struct drift_partition *p = drift_partition_new(
+            &(struct drift_partition_settings){"t", 0, &stream, 1, (struct drift_chain *[]){&c}, 5000});
         ck_assert_msg(drift_partition_load(p, &s.fields, &err) != 0, "%s=%s", bad[i][0], bad[i][1]);
         ck_assert(err.text[0] != 0);
         drift_partition_free(p);
@@ -409,7 +438,8 @@ int main(void)
     static const double edges[] = {.25, .5, .75};
     Suite *s = suite_create("partition");
     the_layout = drift_layout_new();
-    if (drift_layout_add_numeric(the_layout, DRIFT_SCORE, "score", edges, 3, false, NULL, 0) || drift_layout_seal(the_layout))
+    if (drift_layout_add_numeric(the_layout, DRIFT_SCORE, "score", edges, 3, false, NULL, 0) ||
+        drift_layout_seal(the_layout))
         return 1;
     drift_test_add(s, "any_restart_same_counts", any_restart_same_counts, 60);
     drift_test_add(s, "idle_advance_and_drop", idle_advance_and_drop, 10);

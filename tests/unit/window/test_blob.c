@@ -94,7 +94,8 @@ START_TEST(damage)
 {
     struct drift_rng r = drift_rng_new(2);
     struct drift_layout *l = make_layout(&r), *other = make_layout(&r);
-    struct drift_summary *s = drift_summary_new(l), *into = drift_summary_new(l), *empty = drift_summary_new(l), *foreign = drift_summary_new(other);
+    struct drift_summary *s = drift_summary_new(l), *into = drift_summary_new(l), *empty = drift_summary_new(l),
+                         *foreign = drift_summary_new(other);
     struct drift_buf b;
     struct drift_err err;
     drift_buf_init(&b, 1 << 20);

@@ -44,8 +44,9 @@ static void prepare(struct fixture *f)
     f->ev = (struct drift_event){.fields = &f->fields, .num = f->num, .kind = f->kind, .str = f->str};
 }
 
-static struct drift_stream with_features = {.name = (char *)(uintptr_t)"s", .features = (char *)(uintptr_t)"features", .score = (char *)(uintptr_t)"score"};
-static struct drift_stream only_score = {.name = (char *)(uintptr_t)"s", .score = (char *)(uintptr_t)"score"};
+static struct drift_stream with_features = {
+    .name = (char *)(uintptr_t) "s", .features = (char *)(uintptr_t) "features", .score = (char *)(uintptr_t) "score"};
+static struct drift_stream only_score = {.name = (char *)(uintptr_t) "s", .score = (char *)(uintptr_t) "score"};
 
 START_TEST(kinds)
 {

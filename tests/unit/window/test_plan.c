@@ -9,9 +9,16 @@
 
 static void add(struct drift_plan *p, uint32_t seq, int64_t from, int64_t window, int64_t lateness, int partitions)
 {
-    struct drift_plan_topic topic = {(char *)(uintptr_t)"t", partitions};
-    struct drift_plan_entry e = {.seq = seq, .from_ms = from, .baseline_id = (char *)(uintptr_t)"b", .baseline_digest = (char *)(uintptr_t)"d",
-                                 .config_hash = (char *)(uintptr_t)"c", .window_ms = window, .lateness_ms = lateness, .n_topics = 1, .topics = &topic};
+    struct drift_plan_topic topic = {(char *)(uintptr_t) "t", partitions};
+    struct drift_plan_entry e = {.seq = seq,
+                                 .from_ms = from,
+                                 .baseline_id = (char *)(uintptr_t) "b",
+                                 .baseline_digest = (char *)(uintptr_t) "d",
+                                 .config_hash = (char *)(uintptr_t) "c",
+                                 .window_ms = window,
+                                 .lateness_ms = lateness,
+                                 .n_topics = 1,
+                                 .topics = &topic};
     struct drift_err err;
     char *json = drift_plan_entry_json(&e);
     ck_assert_msg(drift_plan_add(p, seq, json, strlen(json), &err) == 0, "%s", err.text);
@@ -34,7 +41,8 @@ START_TEST(entries)
     ck_assert_int_eq(drift_plan_close_ms(&p, 6000), 10000); /* the older entry's lateness still holds it open */
     ck_assert_int_eq(drift_plan_close_ms(&p, 8000), 10000);
     ck_assert_int_eq(drift_plan_close_ms(&p, 10000), 12000);
-    ck_assert(drift_plan_has_partition(&p.entry[0], "t", 1) && !drift_plan_has_partition(&p.entry[0], "t", 2) && !drift_plan_has_partition(&p.entry[0], "u", 0));
+    ck_assert(drift_plan_has_partition(&p.entry[0], "t", 1) && !drift_plan_has_partition(&p.entry[0], "t", 2) &&
+              !drift_plan_has_partition(&p.entry[0], "u", 0));
     ck_assert_int_eq(drift_plan_boundary(&p, 10001, 2000), 12000);
     ck_assert_int_eq(drift_plan_boundary(&p, 10001, 3000), 12000); /* a boundary of both lengths */
     ck_assert_int_eq(drift_plan_boundary(&p, 0, 2000), 8000);      /* never at or before the last entry */
@@ -81,7 +89,8 @@ START_TEST(last_closed)
         }
         for (int k = 0; k < 20; k++) {
             int64_t t = (int64_t)drift_rng_below(&r, 300000), expect = INT64_MIN;
-            for (int64_t start = drift_plan_window_start(&p, -200000); start <= t; start = drift_plan_window_end(&p, start))
+            for (int64_t start = drift_plan_window_start(&p, -200000); start <= t;
+                 start = drift_plan_window_end(&p, start))
                 if (drift_plan_close_ms(&p, start) <= t)
                     expect = drift_plan_close_ms(&p, start);
             ck_assert_int_eq(drift_plan_last_closed(&p, t), expect);
@@ -107,23 +116,36 @@ END_TEST
 
 START_TEST(hostile)
 {
-    static const char *const bad[] = {"", "{}", "[]", "null", "{\"v\":1}", "{\"v\":2}",
-                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":0,\"lateness_ms\":0,\"topics\":{}}",
-                                      "{\"v\":1,\"from\":\"0\",\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{}}",
-                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{\"t\":-1}}",
-#define ENTRY(from, window, lateness, n)                                                                                     \
-    "{\"v\":1,\"from\":" from ",\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":" window           \
+    static const char *const bad[] = {"",
+                                      "{}",
+                                      "[]",
+                                      "null",
+                                      "{\"v\":1}",
+                                      "{\"v\":2}",
+                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":"
+                                      "\"\",\"window_ms\":0,\"lateness_ms\":0,\"topics\":{}}",
+                                      "{\"v\":1,\"from\":\"0\",\"baseline_id\":\"\",\"baseline_digest\":\"\","
+                                      "\"config\":\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{}}",
+                                      "{\"v\":1,\"from\":0,\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":"
+                                      "\"\",\"window_ms\":1,\"lateness_ms\":0,\"topics\":{\"t\":-1}}",
+#define ENTRY(from, window, lateness, n)                                                                               \
+    "{\"v\":1,\"from\":" from ",\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"\",\"window_ms\":" window   \
     ",\"lateness_ms\":" lateness ",\"topics\":{\"t\":" n "}}"
-                                      ENTRY("9223372036854775807", "1", "0", "1"), ENTRY("-9223372036854775807", "1", "0", "1"),
-                                      ENTRY("1500", "1000", "0", "1"), ENTRY("0", "9223372036854775807", "0", "1"),
-                                      ENTRY("0", "1", "9223372036854775807", "1"), ENTRY("0", "1", "-1", "1"),
-                                      ENTRY("0", "1", "0", "0"), ENTRY("0", "1", "0", "2147483648")};
+                                      ENTRY("9223372036854775807", "1", "0", "1"),
+                                      ENTRY("-9223372036854775807", "1", "0", "1"),
+                                      ENTRY("1500", "1000", "0", "1"),
+                                      ENTRY("0", "9223372036854775807", "0", "1"),
+                                      ENTRY("0", "1", "9223372036854775807", "1"),
+                                      ENTRY("0", "1", "-1", "1"),
+                                      ENTRY("0", "1", "0", "0"),
+                                      ENTRY("0", "1", "0", "2147483648")};
     struct drift_plan p = {0};
     struct drift_err err;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(drift_plan_add(&p, 0, bad[i], strlen(bad[i]), &err) != 0, "%s", bad[i]);
     ck_assert_uint_eq(p.n, 0);
-    ck_assert_int_eq(drift_plan_add(&p, 0, ENTRY("2000", "1000", "0", "1"), strlen(ENTRY("2000", "1000", "0", "1")), &err), 0);
+    ck_assert_int_eq(
+        drift_plan_add(&p, 0, ENTRY("2000", "1000", "0", "1"), strlen(ENTRY("2000", "1000", "0", "1")), &err), 0);
     drift_plan_release(&p);
     ck_assert_int_eq(drift_plan_add(&p, 0, "{\"v\":2}", 7, &err), DRIFT_E_VERSION);
 }

@@ -14,7 +14,7 @@ struct drift_delivery_request {
     const struct drift_endpoint *endpoint;
     char *const *secrets; /* n_secrets 0: sent unsigned */
     size_t n_secrets;
-    const char *id; /* webhook-id and Idempotency-Key */
+    const char *id;   /* webhook-id and Idempotency-Key */
     const void *body; /* borrowed until free, like endpoint */
     size_t len;
     int64_t now_ms;          /* webhook-timestamp */
@@ -38,7 +38,8 @@ struct drift_delivery_result {
 CURLM *drift_delivery_multi(long most);
 
 struct drift_delivery;
-int drift_delivery_new(const struct drift_delivery_request *r, struct drift_delivery **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_delivery_new(const struct drift_delivery_request *r, struct drift_delivery **ret,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_delivery_free(struct drift_delivery *d); /* the handle must be out of its multi handle */
 CURL *drift_delivery_easy(struct drift_delivery *d);
 void drift_delivery_finish(struct drift_delivery *d, CURLcode code, struct drift_delivery_result *ret);

@@ -23,7 +23,8 @@ struct drift_target {
     size_t n_secrets;
     bool held;        /* attempts may not start: disabled, circuit open, told to wait */
     bool passed_over; /* held, or so slow that steps at other endpoints do not wait for it */
-    int64_t back_ms;  /* wall clock when it last answered again after failing: older failures are due at once; 0: never failed */
+    int64_t back_ms;  /* wall clock when it last answered again after failing: older failures are due at once; 0: never
+                         failed */
 };
 
 enum { DRIFT_QUEUE_MAX = 20000, DRIFT_QUEUE_ENTRY_MAX = 1 << 20, DRIFT_QUEUE_KEEP = 1000 };
@@ -34,14 +35,14 @@ struct drift_queued {
     char id[33];
     size_t target;
     struct drift_retry state;
-    bool refused;     /* found bad by this refresh: the caller logs and counts it, then clears this */
-    bool unsaved;     /* state is newer than Redis's */
+    bool refused;   /* found bad by this refresh: the caller logs and counts it, then clears this */
+    bool unsaved;   /* state is newer than Redis's */
     bool in_flight; /* being sent, or part of a notice: refresh leaves it alone */
     bool claimed;   /* this process has the lease and is about to look again: refresh keeps it, with Redis's state */
-    bool late;        /* waits for its notice */
+    bool late;      /* waits for its notice */
     int64_t leased_until_ms; /* by somebody else; 0: no */
-    uint64_t key;     /* hash of rule, step, endpoint, incident: what transitions share */
-    bool found;       /* scratch of refresh */
+    uint64_t key;            /* hash of rule, step, endpoint, incident: what transitions share */
+    bool found;              /* scratch of refresh */
     bool is_new;
 };
 

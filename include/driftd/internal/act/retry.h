@@ -40,7 +40,8 @@ void drift_retry_failed(struct drift_retry *r, const char *id, int64_t now_ms, i
 bool drift_retry_after(const char *value, size_t n, int64_t now_ms, int64_t *ret_ms);
 
 /* State text (JSON).  Unknown members are ignored.  DRIFT_E_PARSE. */
-int drift_retry_parse(const char *text, size_t len, int64_t now_ms, struct drift_retry *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_retry_parse(const char *text, size_t len, int64_t now_ms, struct drift_retry *ret,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
 char *drift_retry_text(const struct drift_retry *r); /* heap */
 
 #endif

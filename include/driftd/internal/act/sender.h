@@ -27,10 +27,11 @@ struct drift_sender_settings {
     const struct drift_config *config;
     struct drift_store *store; /* the sender's own; borrowed */
     const struct drift_clock *clock;
-    bool until_end; /* no expiry; retry waits are at most 1 s */
+    bool until_end;       /* no expiry; retry waits are at most 1 s */
     const char *instance; /* names the lease */
 };
-int drift_sender_new(const struct drift_sender_settings *s, struct drift_sender **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_sender_new(const struct drift_sender_settings *s, struct drift_sender **ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_sender_free(struct drift_sender *s);
 /* One turn: reads outboxes when due (or poked), starts transfers, moves them for at most wait_ms.  Returns 0, or AWAY
  * (Redis; transfers under way are still moved).  *ret_pending = entries not finished that this process may still

@@ -22,14 +22,26 @@ struct drift_kv {
         double f;
     };
 };
-#define KV_S(k, v) {.key = (k), .kind = DRIFT_KV_STR, .s = (v)}
-#define KV_I(k, v) {.key = (k), .kind = DRIFT_KV_I64, .i = (v)}
-#define KV_U(k, v) {.key = (k), .kind = DRIFT_KV_U64, .u = (v)}
-#define KV_F(k, v) {.key = (k), .kind = DRIFT_KV_F64, .f = (v)}
+#define KV_S(k, v)                                                                                                     \
+    {                                                                                                                  \
+        .key = (k), .kind = DRIFT_KV_STR, .s = (v)                                                                     \
+    }
+#define KV_I(k, v)                                                                                                     \
+    {                                                                                                                  \
+        .key = (k), .kind = DRIFT_KV_I64, .i = (v)                                                                     \
+    }
+#define KV_U(k, v)                                                                                                     \
+    {                                                                                                                  \
+        .key = (k), .kind = DRIFT_KV_U64, .u = (v)                                                                     \
+    }
+#define KV_F(k, v)                                                                                                     \
+    {                                                                                                                  \
+        .key = (k), .kind = DRIFT_KV_F64, .f = (v)                                                                     \
+    }
 
 /* drift_log(DRIFT_WARN, "redis_away", KV_S("url", url), KV_I("retry_ms", ms)); event is noun_verb. */
-#define drift_log(level, event, ...)                                                                         \
-    drift_log_kv((level), (event), (const struct drift_kv[]){__VA_ARGS__ __VA_OPT__(, ) {.key = 0}})
+#define drift_log(level, event, ...)                                                                                   \
+    drift_log_kv((level), (event), (const struct drift_kv[]){__VA_ARGS__ __VA_OPT__(, ){.key = 0}})
 void drift_log_kv(enum drift_level level, const char *event, const struct drift_kv *kv);
 
 /* Lines below `level` are dropped (default DRIFT_INFO). */

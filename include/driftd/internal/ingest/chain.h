@@ -25,7 +25,7 @@ struct drift_judged {
 struct drift_chain {
     const struct drift_model *model;
     enum drift_chain_kind kind;
-    char *key;               /* "<encoded model>:i" or ":l", part of field names in partition slots */
+    char *key; /* "<encoded model>:i" or ":l", part of field names in partition slots */
     struct drift_plan plan;
     struct drift_layout **layout; /* [plan.n], of the entry's baseline or the bare one; owned by the layout cache */
     size_t n_judged;
@@ -42,8 +42,8 @@ struct drift_chain {
 void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum drift_chain_kind kind);
 void drift_chain_release(struct drift_chain *c);
 /* Layout of a plan entry: the baseline's, or the bare one.  Lives until the process ends.  AWAY: ask again. */
-typedef int drift_layout_fn(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret,
-                            struct drift_err *err);
+typedef int drift_layout_fn(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e,
+                            struct drift_layout **ret, struct drift_err *err);
 /* Takes over what HEADERS and, after it, MODEL_READ gave: so the plan knows every window that has a header.  On an
  * error the copy stays as it was. */
 int drift_chain_update(struct drift_chain *c, const struct drift_pairs *fields, const struct drift_pairs *headers,
@@ -57,7 +57,8 @@ const struct drift_judged *drift_chain_judged(const struct drift_chain *c, int64
 size_t drift_chain_judged_from(const struct drift_chain *c, int64_t start_ms);
 
 /* A verdict header as the judge writes it (judge.h); @now@ is replaced by the script. */
-int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct drift_judged *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct drift_judged *ret,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_judged_release(struct drift_judged *j);
 
 #endif

@@ -19,11 +19,13 @@ struct drift_group_settings {
     void (*revoked)(void *ctx, const char *topic, int32_t partition, bool lost);
     void *ctx;
 };
-int drift_group_new(const struct drift_group_settings *s, struct drift_group **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_group_new(const struct drift_group_settings *s, struct drift_group **ret,
+                    struct drift_err *err) DRIFT_MUST_CHECK;
 /* Leaves the group (bounded by deadline_ms) and frees. */
 void drift_group_free(struct drift_group *g, int64_t deadline_ms);
 /* Next batch; messages belong to the caller (rd_kafka_message_destroy).  A fatal error of the client: STOP. */
-int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **msgs, size_t max, size_t *ret_n, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **msgs, size_t max, size_t *ret_n,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 /* Fetch exactly these partitions; all others are not fetched.  One that is being fetched already goes on unless
  * `restart` is set; offset is where to begin.  Sets `restart` of those that do begin anew: an eager assignor begins
  * anew everywhere, so give the next offset to count. */
@@ -33,15 +35,18 @@ struct drift_fetch {
     int64_t offset;
     bool restart;
 };
-int drift_group_fetch(struct drift_group *g, struct drift_fetch *list, size_t n, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_group_fetch(struct drift_group *g, struct drift_fetch *list, size_t n,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
 /* Commits offsets to Kafka, for lag tools only; asynchronous, errors are ignored. */
 void drift_group_commit(struct drift_group *g, const struct drift_fetch *list, size_t n);
 /* Offset committed in Kafka; -1: none.  Blocking, at most timeout_ms. */
-int drift_group_committed(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret, struct drift_err *err) DRIFT_MUST_CHECK;
-int drift_group_bounds(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_group_committed(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret,
+                          struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_group_bounds(struct drift_group *g, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low,
+                       int64_t *ret_high, struct drift_err *err) DRIFT_MUST_CHECK;
 int64_t drift_group_cached_high(struct drift_group *g, const char *topic, int32_t partition); /* -1: unknown */
-int32_t drift_group_partitions(struct drift_group *g, const char *topic, int timeout_ms); /* 0: unknown */
-bool drift_group_joined(const struct drift_group *g); /* an assignment stands, be it empty */
+int32_t drift_group_partitions(struct drift_group *g, const char *topic, int timeout_ms);     /* 0: unknown */
+bool drift_group_joined(const struct drift_group *g);    /* an assignment stands, be it empty */
 bool drift_group_reachable(const struct drift_group *g); /* not all brokers are away.  Any thread */
 
 #endif

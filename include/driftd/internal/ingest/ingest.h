@@ -16,7 +16,7 @@
 struct drift_ingest;
 struct drift_ingest_settings {
     const struct drift_config *config;
-    struct drift_store *store; /* ingest's own connection; borrowed */
+    struct drift_store *store;       /* ingest's own connection; borrowed */
     struct drift_registry *registry; /* NULL: none */
     const struct drift_clock *clock;
     const char *instance; /* for humans, in slots */
@@ -27,7 +27,8 @@ struct drift_ingest_settings {
     void (*closed)(void *ctx); /* a window was closed and flushed: wake the judge */
     void *ctx;
 };
-int drift_ingest_new(const struct drift_ingest_settings *s, struct drift_ingest **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_ingest_new(const struct drift_ingest_settings *s, struct drift_ingest **ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 /* One turn: polls for at most wait_ms, counts what came, flushes what is due.  Returns 0 also while servers are away
  * (they are logged and shown by stats); an error with action STOP is fatal. */
 int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *err) DRIFT_MUST_CHECK;
@@ -54,6 +55,7 @@ struct drift_ingest_stats {
     size_t granted, active;
 };
 /* Any thread. */
-void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each, void *ctx);
+void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each,
+                        void *ctx);
 
 #endif

@@ -27,7 +27,8 @@ struct drift_partition *drift_partition_new(const struct drift_partition_setting
 void drift_partition_free(struct drift_partition *p);
 /* Takes over the slot's fields (after ACQUIRE); forgets whatever was in memory.  DRIFT_E_VERSION, DRIFT_E_CORRUPT,
  * DRIFT_E_PARSE: the slot cannot be used, the text says which field. */
-int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fields, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fields,
+                         struct drift_err *err) DRIFT_MUST_CHECK;
 
 /* Next offset to count; -1: the slot has none (a first start). */
 int64_t drift_partition_next(const struct drift_partition *p);

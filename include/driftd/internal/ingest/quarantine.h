@@ -9,11 +9,12 @@
 #include "driftd/internal/flow.h"
 
 struct drift_quarantine;
-int drift_quarantine_new(const struct drift_kafka_config *cfg, struct drift_quarantine **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_quarantine_new(const struct drift_kafka_config *cfg, struct drift_quarantine **ret,
+                         struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_quarantine_free(struct drift_quarantine *q); /* NULL is fine; waits up to 2 s for what is under way */
 /* Queues a copy.  False: the queue is full, stop consuming and try again. */
-bool drift_quarantine_put(struct drift_quarantine *q, const struct drift_record *rec, const char *topic, int32_t partition,
-                          enum drift_reason why, const char *text);
+bool drift_quarantine_put(struct drift_quarantine *q, const struct drift_record *rec, const char *topic,
+                          int32_t partition, enum drift_reason why, const char *text);
 /* Are all copies delivered?  Waits at most wait_ms. */
 bool drift_quarantine_settled(struct drift_quarantine *q, int wait_ms);
 

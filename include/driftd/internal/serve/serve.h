@@ -18,7 +18,8 @@ struct drift_server_settings {
     void (*status)(void *ctx, struct drift_buf *json);  /* /status: JSON */
     void *ctx;
 };
-int drift_server_new(const struct drift_server_settings *s, struct drift_server **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+int drift_server_new(const struct drift_server_settings *s, struct drift_server **ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
 int drift_server_port(const struct drift_server *s);
 void drift_server_free(struct drift_server *s);
 

@@ -15,9 +15,10 @@ struct drift_binding;
 struct drift_binding *drift_binding_new(const struct drift_layout *layout, const struct drift_stream *stream,
                                         const struct drift_model *model, enum drift_chain_kind chain);
 void drift_binding_free(struct drift_binding *b);
-/* Does a record of the stream carry anything for the chain?  Of a stream that carries inputs and labels, a record counts
- * for the ones that it holds. */
-bool drift_stream_event_feeds(const struct drift_stream *stream, const struct drift_event *ev, enum drift_chain_kind chain);
+/* Does a record of the stream carry anything for the chain?  Of a stream that carries inputs and labels, a record
+ * counts for the ones that it holds. */
+bool drift_stream_event_feeds(const struct drift_stream *stream, const struct drift_event *ev,
+                              enum drift_chain_kind chain);
 /* Does the event carry anything for this chain?  (A label record of a mixed stream has label ABSENT or not.) */
 bool drift_binding_wants(const struct drift_binding *b, const struct drift_event *ev);
 /* No allocation unless the field list grew or a tally sees a new text. */
