@@ -28,7 +28,17 @@
 #include "driftd/internal/serve/serve.h"
 #include "driftd/internal/store/store.h"
 
-enum { POLL_MS = 100, JUDGE_IDLE_MS = 500, SHUTDOWN_MS = 4500, LEAVE_MS = 2500, TOPICS_MS = 30000, TOPICS_RETRY_MS = 1000, PLAN_SLACK_MS = 500 /* what asking the brokers may take */, LIVE_MS = 60000, SAY_MS = 30000 };
+enum {
+    POLL_MS = 100,
+    JUDGE_IDLE_MS = 500,
+    SHUTDOWN_MS = 4500,
+    LEAVE_MS = 2500,
+    TOPICS_MS = 30000,
+    TOPICS_RETRY_MS = 1000,
+    PLAN_SLACK_MS = 500 /* what asking the brokers may take */,
+    LIVE_MS = 60000,
+    SAY_MS = 30000
+};
 
 /* Layouts by baseline, kept until the end: windows in memory point to them. */
 struct known_layout {
@@ -45,7 +55,7 @@ struct chain_view { /* what the judge last said of a chain */
     int64_t patience_ms; /* monotonic: when it looks at the chain although it is not elected */
     char waiting[512];
     char unmonitored[256]; /* why the last window was not measured; "" when it was */
-    uint64_t said; /* its last complaint; judge thread */
+    uint64_t said;         /* its last complaint; judge thread */
     int64_t said_ms;
 };
 
@@ -62,7 +72,8 @@ struct pipeline {
     bool judge_started, sender_started;
     int judge_wake; /* eventfd */
     atomic_bool stop, judge_stop, sender_stop, fatal;
-    atomic_int_fast64_t stop_ms /* when the signal came */, n_judged, ingest_tick, judge_tick, sender_tick, judge_rounds_idle;
+    atomic_int_fast64_t stop_ms /* when the signal came */, n_judged, ingest_tick, judge_tick, sender_tick,
+        judge_rounds_idle;
     atomic_size_t pending;
     /* ingest thread */
     size_t n_layouts;
@@ -81,8 +92,8 @@ static int64_t mono(void)
 
 /* ---- plans and layouts, for ingest ---- */
 
-static struct drift_layout *remember(struct pipeline *p, const char *model, const char *digest, enum drift_chain_kind kind,
-                                     struct drift_baseline *b)
+static struct drift_layout *remember(struct pipeline *p, const char *model, const char *digest,
+                                     enum drift_chain_kind kind, struct drift_baseline *b)
 {
     struct drift_layout *l = b && b->chain[kind].layout->n_columns ? b->chain[kind].layout : NULL;
     if (!l) {
@@ -96,8 +107,8 @@ static struct drift_layout *remember(struct pipeline *p, const char *model, cons
 }
 
 /* The baseline that a plan entry names; *ret NULL when it is missing or another one (the model is unmonitored). */
-static int load_baseline(struct pipeline *p, const char *model, const char *id, const char *digest, struct drift_baseline **ret,
-                         struct drift_err *err)
+static int load_baseline(struct pipeline *p, const char *model, const char *id, const char *digest,
+                         struct drift_baseline **ret, struct drift_err *err)
 {
     void *bytes;
     size_t len;
@@ -110,17 +121,19 @@ static int load_baseline(struct pipeline *p, const char *model, const char *id, 
         free(bytes);
     }
     if (!rc && digest && strcmp((*ret)->digest, digest) != 0) {
-        rc = drift_fail(err, DRIFT_E_MISMATCH, DRIFT_SKIP, "baseline %s has digest %.12s, the plan wants %.12s", id, (*ret)->digest, digest);
+        rc = drift_fail(err, DRIFT_E_MISMATCH, DRIFT_SKIP, "baseline %s has digest %.12s, the plan wants %.12s", id,
+                        (*ret)->digest, digest);
         drift_baseline_free(*ret);
         *ret = NULL;
     }
     if (rc)
-        drift_log(DRIFT_ERROR, "model_unmonitored", KV_S("model", model), KV_S("baseline", id), KV_S("text", err->text));
+        drift_log(DRIFT_ERROR, "model_unmonitored", KV_S("model", model), KV_S("baseline", id),
+                  KV_S("text", err->text));
     return 0;
 }
 
-static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e, struct drift_layout **ret,
-                     struct drift_err *err)
+static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_plan_entry *e,
+                     struct drift_layout **ret, struct drift_err *err)
 {
     struct pipeline *p = ctx;
     struct drift_baseline *b = NULL;
@@ -138,15 +151,16 @@ static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_
 }
 
 /* Topics of a chain with their partitions as the broker knows them; DRIFT_E_NOT_FOUND while one is missing. */
-static int chain_topics(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c, struct drift_plan_entry *e,
-                        struct drift_err *err)
+static int chain_topics(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c,
+                        struct drift_plan_entry *e, struct drift_err *err)
 {
     for (size_t i = 0; i < c->model->n_streams; i++) {
         const struct drift_stream *s = &p->config->streams[c->model->streams[i]];
         for (size_t t = 0; drift_stream_feeds(s, c->kind) && t < s->n_topics; t++) {
             int32_t n = drift_ingest_partitions(ing, s->topics[t]);
             if (n <= 0)
-                return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "topic %s is not known to the brokers (yet)", s->topics[t]);
+                return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "topic %s is not known to the brokers (yet)",
+                                  s->topics[t]);
             e->topics = drift_xrealloc(e->topics, e->n_topics + 1, sizeof *e->topics);
             e->topics[e->n_topics++] = (struct drift_plan_topic){drift_xstrdup(s->topics[t]), n};
         }
@@ -191,7 +205,8 @@ static int init_chain(struct pipeline *p, struct drift_ingest *ing, const struct
         fill_entry(p, c, &e);
         drift_judge_plan_fields(&e, p->config, fields);
         drift_random_hex32(head);
-        rc = drift_store_model_init(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fields, 2, &reply, err);
+        rc = drift_store_model_init(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fields, 2,
+                                    &reply, err);
         free_fields(fields);
         if (!rc && reply == DRIFT_REPLY_OK)
             drift_log(b ? DRIFT_INFO : DRIFT_WARN, "chain_started", KV_S("model", c->model->name),
@@ -216,8 +231,8 @@ static bool same_topics(const struct drift_plan_entry *a, const struct drift_pla
 
 /* Writes `e` behind the chain's last entry; the baseline stays.  Somebody else may be first, or the clock: then the
  * chain is read anew soon. */
-static int add_entry(struct pipeline *p, struct drift_chain *c, const char *head, int64_t now_ms, struct drift_plan_entry *e,
-                     const char *why, struct drift_err *err)
+static int add_entry(struct pipeline *p, struct drift_chain *c, const char *head, int64_t now_ms,
+                     struct drift_plan_entry *e, const char *why, struct drift_err *err)
 {
     const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
     int64_t margin = drift_judge_margin_ms(&p->config->state), earliest = now_ms + margin + PLAN_SLACK_MS;
@@ -238,8 +253,8 @@ static int add_entry(struct pipeline *p, struct drift_chain *c, const char *head
                           e->window_ms, last->window_ms);
     drift_judge_plan_fields(e, p->config, fields);
     drift_random_hex32(fresh);
-    int rc = drift_store_plan_add(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fresh, e->from_ms,
-                                  last->from_ms, margin, fields, 2, &reply, &now_ms, err);
+    int rc = drift_store_plan_add(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fresh,
+                                  e->from_ms, last->from_ms, margin, fields, 2, &reply, &now_ms, err);
     free_fields(fields);
     if (!rc && reply != DRIFT_REPLY_OK && reply != DRIFT_REPLY_DUP)
         c->topics_mono_ms = mono() - TOPICS_MS + TOPICS_RETRY_MS;
@@ -251,8 +266,8 @@ static int add_entry(struct pipeline *p, struct drift_chain *c, const char *head
 
 /* A changed configuration or partition count holds from a window start far enough ahead.  Brokers that do not answer
  * change nothing: the plan that was read holds. */
-static int extend_plan(struct pipeline *p, struct drift_ingest *ing, struct drift_chain *c, const char *head, int64_t now_ms,
-                       struct drift_err *err)
+static int extend_plan(struct pipeline *p, struct drift_ingest *ing, struct drift_chain *c, const char *head,
+                       int64_t now_ms, struct drift_err *err)
 {
     const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
     struct drift_plan_entry e = {0};
@@ -260,9 +275,11 @@ static int extend_plan(struct pipeline *p, struct drift_ingest *ing, struct drif
     bool other = strcmp(last->config_hash, p->config->hash) != 0;
     if (other && c->announced) {
         if (c->announced_over != last->seq)
-            drift_log(DRIFT_WARN, "other_configuration", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
-                      KV_S("config", last->config_hash),
-                      KV_S("text", "another instance runs another configuration, which holds from now on: restart this one with it"));
+            drift_log(
+                DRIFT_WARN, "other_configuration", KV_S("model", c->model->name),
+                KV_S("chain", drift_chain_name(c->kind)), KV_S("config", last->config_hash),
+                KV_S("text",
+                     "another instance runs another configuration, which holds from now on: restart this one with it"));
         c->announced_over = last->seq;
         return 0;
     }
@@ -283,7 +300,8 @@ static void elect(struct pipeline *p, struct drift_ingest *ing, const struct dri
 {
     const struct drift_plan_entry *e = &c->plan.entry[c->plan.n - 1];
     uint32_t hash = drift_crc32c(c->model->name, strlen(c->model->name));
-    bool elected = e->n_topics && drift_ingest_owns(ing, e->topics[0].topic, (int32_t)(hash % (uint32_t)e->topics[0].partitions));
+    bool elected =
+        e->n_topics && drift_ingest_owns(ing, e->topics[0].topic, (int32_t)(hash % (uint32_t)e->topics[0].partitions));
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < p->n_chains; i++)
         if (p->chains[i].id.kind == c->kind && p->chains[i].id.model == c->model->name)
@@ -292,8 +310,8 @@ static void elect(struct pipeline *p, struct drift_ingest *ing, const struct dri
 }
 
 /* Headers first: whatever window they speak of, the plan that is read after them has it. */
-static int read_chain(struct pipeline *p, struct drift_chain_id id, struct drift_pairs *fields, struct drift_pairs *headers,
-                      int64_t *ret_now_ms, struct drift_err *err)
+static int read_chain(struct pipeline *p, struct drift_chain_id id, struct drift_pairs *fields,
+                      struct drift_pairs *headers, int64_t *ret_now_ms, struct drift_err *err)
 {
     int rc = drift_store_headers(p->store_ingest, id, headers, err);
     if (rc)
@@ -354,11 +372,13 @@ static void clock_text(int64_t ms, char *buf, size_t cap)
     snprintf(buf, cap, "%.*s", (int)strlen(full) - 12, full + 11);
 }
 
-static void judged(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst, size_t n_actions)
+static void judged(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst,
+                   size_t n_actions)
 {
     struct pipeline *p = ctx;
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
-    const char *word = v->kind == DRIFT_VERDICT_OK ? (worst ? drift_severity_name(worst) : "ok") : drift_verdict_kind_name(v->kind);
+    const char *word =
+        v->kind == DRIFT_VERDICT_OK ? (worst ? drift_severity_name(worst) : "ok") : drift_verdict_kind_name(v->kind);
     char from[32], to[32], full[32];
     bool tty = isatty(STDOUT_FILENO);
     atomic_fetch_add(&p->n_judged, 1);
@@ -367,15 +387,16 @@ static void judged(void *ctx, const char *model, const struct drift_verdict *v, 
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < p->n_chains; i++)
         if (p->chains[i].id.kind == v->chain && !strcmp(p->chains[i].id.model, model))
-            snprintf(p->chains[i].unmonitored, sizeof p->chains[i].unmonitored, "%s", v->unmonitored_why ? v->unmonitored_why : "");
+            snprintf(p->chains[i].unmonitored, sizeof p->chains[i].unmonitored, "%s",
+                     v->unmonitored_why ? v->unmonitored_why : "");
     pthread_mutex_unlock(&p->lock);
     if (!p->set.windows)
         return;
     clock_text(v->start_ms, from, sizeof from);
     clock_text(v->end_ms, to, sizeof to);
     drift_time_text(v->start_ms, full, sizeof full);
-    printf("window   %-20s %-5s  %.10s %s-%s  n=%-7" PRIu64 " %s%s%s%s\n", model, drift_chain_name(v->chain), full, from, to, v->n,
-           tty ? colours[worst] : "", word, tty ? "\033[0m" : "", n_actions ? "  ->" : "");
+    printf("window   %-20s %-5s  %.10s %s-%s  n=%-7" PRIu64 " %s%s%s%s\n", model, drift_chain_name(v->chain), full,
+           from, to, v->n, tty ? colours[worst] : "", word, tty ? "\033[0m" : "", n_actions ? "  ->" : "");
     fflush(stdout);
 }
 
@@ -484,7 +505,8 @@ static bool live(void *ctx)
 static void detail_partition(void *ctx, const struct drift_ingest_partition_stats *s)
 {
     if (!s->active)
-        drift_buf_addf(ctx, "partition %s/%" PRId32 ": %s\n", s->topic, s->number, s->waiting ? s->waiting : "not fetched");
+        drift_buf_addf(ctx, "partition %s/%" PRId32 ": %s\n", s->topic, s->number,
+                       s->waiting ? s->waiting : "not fetched");
 }
 
 static bool ready(void *ctx, struct drift_buf *detail)
@@ -494,15 +516,17 @@ static bool ready(void *ctx, struct drift_buf *detail)
     drift_ingest_stats(p->ingest, &s, detail_partition, detail);
     drift_buf_addf(detail, "redis: %s\n", s.redis_up ? "ok" : "away");
     drift_buf_addf(detail, "kafka: %s\n", s.kafka_up ? "ok" : "away");
-    drift_buf_addf(detail, "group: %s, %zu of %zu partitions read\n", s.joined ? "joined" : "not joined", s.active, s.granted);
+    drift_buf_addf(detail, "group: %s, %zu of %zu partitions read\n", s.joined ? "joined" : "not joined", s.active,
+                   s.granted);
     if (p->registry)
         drift_buf_addf(detail, "registry: %s\n", drift_registry_healthy(p->registry) ? "ok" : "away");
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < p->n_chains; i++)
         if (p->chains[i].unmonitored[0] || p->chains[i].waiting[0])
-            drift_buf_addf(detail, "model %s (%s): %s%s%s%s\n", p->chains[i].id.model, drift_chain_name(p->chains[i].id.kind),
-                           p->chains[i].unmonitored[0] ? "unmonitored: " : "", p->chains[i].unmonitored,
-                           p->chains[i].unmonitored[0] && p->chains[i].waiting[0] ? "; " : "", p->chains[i].waiting);
+            drift_buf_addf(detail, "model %s (%s): %s%s%s%s\n", p->chains[i].id.model,
+                           drift_chain_name(p->chains[i].id.kind), p->chains[i].unmonitored[0] ? "unmonitored: " : "",
+                           p->chains[i].unmonitored, p->chains[i].unmonitored[0] && p->chains[i].waiting[0] ? "; " : "",
+                           p->chains[i].waiting);
     pthread_mutex_unlock(&p->lock);
     bool good = s.redis_up && s.kafka_up && s.joined && s.all_active;
     drift_gauge(DRIFT_M_READY, good);
@@ -512,10 +536,12 @@ static bool ready(void *ctx, struct drift_buf *detail)
 static void status_partition(void *ctx, const struct drift_ingest_partition_stats *s)
 {
     char wm[32];
-    json_array_append_new(ctx, json_pack("{s:s, s:i, s:b, s:b, s:I, s:I, s:s?, s:s?}", "topic", s->topic, "partition", (int)s->number,
-                                         "active", s->active, "end", s->eof, "next", (json_int_t)s->next, "high", (json_int_t)s->high,
-                                         "watermark", s->watermark_ms == INT64_MIN ? NULL : drift_time_text(s->watermark_ms, wm, sizeof wm),
-                                         "waits", s->waiting));
+    json_array_append_new(
+        ctx,
+        json_pack("{s:s, s:i, s:b, s:b, s:I, s:I, s:s?, s:s?}", "topic", s->topic, "partition", (int)s->number,
+                  "active", s->active, "end", s->eof, "next", (json_int_t)s->next, "high", (json_int_t)s->high,
+                  "watermark", s->watermark_ms == INT64_MIN ? NULL : drift_time_text(s->watermark_ms, wm, sizeof wm),
+                  "waits", s->waiting));
 }
 
 static void status(void *ctx, struct drift_buf *out)
@@ -529,9 +555,9 @@ static void status(void *ctx, struct drift_buf *out)
         json_array_append_new(models, json_pack("{s:s, s:s, s:s}", "model", p->chains[i].id.model, "chain",
                                                 drift_chain_name(p->chains[i].id.kind), "waits", p->chains[i].waiting));
     pthread_mutex_unlock(&p->lock);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I}", "version", DRIFTD_VERSION, "group", p->config->kafka.group,
-                          "instance", p->set.instance, "redis", s.redis_up, "joined", s.joined, "partitions", partitions, "models",
-                          models, "outbox", (json_int_t)atomic_load(&p->pending));
+    json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I}", "version", DRIFTD_VERSION, "group",
+                          p->config->kafka.group, "instance", p->set.instance, "redis", s.redis_up, "joined", s.joined,
+                          "partitions", partitions, "models", models, "outbox", (json_int_t)atomic_load(&p->pending));
     char *text = json_dumps(j, JSON_INDENT(1) | JSON_SORT_KEYS);
     drift_buf_adds(out, text ? text : "{}");
     free(text);
@@ -561,7 +587,8 @@ static void *signal_main(void *ctx)
     got = sigtimedwait(&set, NULL, &limit);
     if (got == SIGUSR1)
         return NULL;
-    drift_log(DRIFT_WARN, "stopped_hard", KV_S("text", got > 0 ? "second signal" : "shutdown took too long; what is not flushed is read again"));
+    drift_log(DRIFT_WARN, "stopped_hard",
+              KV_S("text", got > 0 ? "second signal" : "shutdown took too long; what is not flushed is read again"));
     _exit(got > 0 ? 128 + got : 0);
 }
 
@@ -587,8 +614,9 @@ static int open_servers(struct pipeline *p, struct drift_err *err)
 static int open_stages(struct pipeline *p, struct drift_err *err)
 {
     const struct drift_config *c = p->config;
-    struct drift_ingest_settings is = {c, p->store_ingest, p->registry, &drift_clock_system, p->set.instance, p->set.until_end,
-                                       refresh, wake_judge, p};
+    struct drift_ingest_settings is = {
+        c, p->store_ingest, p->registry, &drift_clock_system, p->set.instance, p->set.until_end, refresh, wake_judge,
+        p};
     struct drift_judge_settings js = {c, p->store_judge, judged, p};
     struct drift_sender_settings ss = {c, p->store_sender, &drift_clock_system, p->set.until_end, p->set.instance};
     struct drift_server_settings hs = {c->http.listen, live, ready, status, p};
@@ -639,7 +667,9 @@ static int ingest_loop(struct pipeline *p, struct drift_err *err)
         if (atomic_load(&p->judge_rounds_idle) >= 2) /* one whole round began after the last advance */
             return 0;
         if (mono() - finished_ms > limit)
-            return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP, "the last windows were not judged within %" PRId64 " s after the end of the log", limit / 1000);
+            return drift_fail(err, DRIFT_E_AWAY, DRIFT_STOP,
+                              "the last windows were not judged within %" PRId64 " s after the end of the log",
+                              limit / 1000);
     }
     return 0;
 }
@@ -651,7 +681,8 @@ static void drain_outbox(struct pipeline *p, int64_t limit_ms)
     while (!drift_sender_drained(p->sender) && mono() < until)
         poll(NULL, 0, 20);
     if (!drift_sender_drained(p->sender))
-        drift_log(DRIFT_WARN, "outbox_left", KV_U("entries", atomic_load(&p->pending)), KV_S("text", "delivered when driftd runs again"));
+        drift_log(DRIFT_WARN, "outbox_left", KV_U("entries", atomic_load(&p->pending)),
+                  KV_S("text", "delivered when driftd runs again"));
 }
 
 static void close_all(struct pipeline *p)
@@ -666,7 +697,9 @@ static void close_all(struct pipeline *p)
         pthread_join(p->judge_thread, NULL);
     if (p->sender_started) {
         int64_t asked = atomic_load(&p->stop_ms);
-        drain_outbox(p, asked ? asked + SHUTDOWN_MS - mono() : p->set.until_end ? p->set.drain_ms : SHUTDOWN_MS - LEAVE_MS);
+        drain_outbox(p, asked              ? asked + SHUTDOWN_MS - mono()
+                        : p->set.until_end ? p->set.drain_ms
+                                           : SHUTDOWN_MS - LEAVE_MS);
         atomic_store(&p->sender_stop, true);
         drift_sender_poke(p->sender);
         pthread_join(p->sender_thread, NULL);

@@ -20,9 +20,9 @@
 
 enum {
     BATCH = 2000,
-    ASK_MS = 2000,        /* what a question to the brokers may take */
-    ASK_RETRY_MS = 2000,  /* pause after one that was not answered */
-    STEP_MS = 1000,       /* acquiring lets the group wait no longer */
+    ASK_MS = 2000,       /* what a question to the brokers may take */
+    ASK_RETRY_MS = 2000, /* pause after one that was not answered */
+    STEP_MS = 1000,      /* acquiring lets the group wait no longer */
     RETRY_MS = 500,
     STALL_MAX_MS = 8000,
     REDIS_RETRY_MAX_MS = 5000,
@@ -35,9 +35,9 @@ struct stream {
     const struct drift_stream *config;
     struct drift_decoder *decoder;
     size_t n_chains;
-    struct drift_chain **chains;             /* those it feeds */
-    int16_t (*chain_of)[DRIFT_N_CHAIN];      /* [model] -> index in chains, -1: none */
-    size_t last_model;                       /* the one the last event named */
+    struct drift_chain **chains;        /* those it feeds */
+    int16_t (*chain_of)[DRIFT_N_CHAIN]; /* [model] -> index in chains, -1: none */
+    size_t last_model;                  /* the one the last event named */
 };
 
 /* A complaint that may come up many times a second. */
@@ -86,9 +86,10 @@ struct drift_ingest {
     uint64_t *counted; /* [n_chains] events since the last report to the meter */
     struct owned **owned;
     rd_kafka_message_t **batch;
-    bool refetch;      /* the list of fetched partitions has changed */
+    bool refetch; /* the list of fetched partitions has changed */
     bool redis_up, finished;
-    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, redis_now_ms, redis_now_mono_ms, ask_ms, quarantine_ms, show_ms;
+    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, redis_now_ms, redis_now_mono_ms, ask_ms, quarantine_ms,
+        show_ms;
     struct said *chain_said; /* [n_chains] */
     struct said fetch_said;
     size_t n_elsewhere;
@@ -277,14 +278,16 @@ static void release_state(struct drift_ingest *ing, struct owned *o, int64_t pau
 static void say_waiting(struct drift_ingest *ing, struct owned *o, const char *why)
 {
     if (worth_saying(ing, &o->said, why))
-        drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number), KV_S("text", why));
+        drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number),
+                  KV_S("text", why));
 }
 
 static void redis_lost(struct drift_ingest *ing, const struct drift_err *err)
 {
     if (ing->redis_up)
-        drift_log(DRIFT_ERROR, "redis_away", KV_S("text", err->text),
-                  KV_S("next", "fetching stops; every partition is read again from its stored offset when Redis is back"));
+        drift_log(
+            DRIFT_ERROR, "redis_away", KV_S("text", err->text),
+            KV_S("next", "fetching stops; every partition is read again from its stored offset when Redis is back"));
     ing->redis_backoff_ms = ing->redis_up ? RETRY_MS / 2 : ing->redis_backoff_ms * 2;
     if (ing->redis_backoff_ms > REDIS_RETRY_MAX_MS)
         ing->redis_backoff_ms = REDIS_RETRY_MAX_MS;
@@ -345,8 +348,8 @@ static void note_flush(const char *result, size_t bytes, int64_t took_ms)
 }
 
 /* Sends f until it is known what became of it: the same bytes a second time when the first reply was lost. */
-static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_flush *f, size_t bytes, enum drift_reply *reply,
-                      struct drift_err *err)
+static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_flush *f, size_t bytes,
+                      enum drift_reply *reply, struct drift_err *err)
 {
     char head[DRIFT_HEAD];
     int64_t now, began = mono(ing);
@@ -377,7 +380,8 @@ static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_fl
 /* Refused records go before the offset that passes them.  One wait for all partitions. */
 static bool quarantine_settled(struct drift_ingest *ing)
 {
-    if (!ing->quarantine || drift_quarantine_settled(ing->quarantine, mono(ing) < ing->quarantine_ms ? 0 : QUARANTINE_MS))
+    if (!ing->quarantine ||
+        drift_quarantine_settled(ing->quarantine, mono(ing) < ing->quarantine_ms ? 0 : QUARANTINE_MS))
         return true;
     ing->quarantine_ms = mono(ing) + QUARANTINE_MS;
     return false;
@@ -480,7 +484,8 @@ static int place_start(struct drift_ingest *ing, struct owned *o, struct drift_p
     if (next > high)
         return drift_fail(err, DRIFT_E_RANGE, DRIFT_RETRY,
                           "offset %" PRId64 " lies beyond the end of the log (%" PRId64 "): was the topic made anew? "
-                          "use another group, or remove its state from Redis", next, high);
+                          "use another group, or remove its state from Redis",
+                          next, high);
     if (next >= low)
         return 0;
     if (next >= 0) {
@@ -495,9 +500,12 @@ static int place_start(struct drift_ingest *ing, struct owned *o, struct drift_p
         return rc;
     if (committed > low) {
         drift_count(DRIFT_M_STATE_LOST, o->topic);
-        drift_log(DRIFT_ERROR, "state_lost", KV_S("topic", o->topic), KV_I("partition", o->number),
-                  KV_I("committed_offset", committed),
-                  KV_S("text", "Redis holds no state though the group has read this partition; reading the log again from its start"));
+        drift_log(
+            DRIFT_ERROR, "state_lost", KV_S("topic", o->topic), KV_I("partition", o->number),
+            KV_I("committed_offset", committed),
+            KV_S(
+                "text",
+                "Redis holds no state though the group has read this partition; reading the log again from its start"));
     }
     drift_partition_start(state, low, true);
     return 0;
@@ -508,11 +516,12 @@ static int acquire(struct drift_ingest *ing, struct owned *o, bool *ret_broker, 
 {
     struct drift_pairs fields;
     int64_t now;
-    struct drift_partition_settings ps = {o->topic,           o->number,          o->stream->config,
-                                          o->stream->n_chains, o->stream->chains, ing->set.config->state.retain_ms};
+    struct drift_partition_settings ps = {o->topic,          o->number,
+                                          o->stream->config, o->stream->n_chains,
+                                          o->stream->chains, ing->set.config->state.retain_ms};
     drift_random_hex32(o->head);
-    int rc = drift_store_acquire(ing->set.store, (struct drift_slot_id){o->topic, o->number}, o->head, ing->set.instance,
-                                 &fields, &now, err);
+    int rc = drift_store_acquire(ing->set.store, (struct drift_slot_id){o->topic, o->number}, o->head,
+                                 ing->set.instance, &fields, &now, err);
     if (rc)
         return rc;
     note_redis_time(ing, now);
@@ -637,7 +646,8 @@ static int model_of(struct drift_ingest *ing, struct stream *s, const struct dri
 }
 
 /* Counts a refusal; a malformed record also goes to quarantine.  False: the quarantine is full. */
-static bool refuse(struct drift_ingest *ing, struct owned *o, const struct drift_record *rec, enum drift_reason why, const char *text)
+static bool refuse(struct drift_ingest *ing, struct owned *o, const struct drift_record *rec, enum drift_reason why,
+                   const char *text)
 {
     if (ing->quarantine && !drift_quarantine_put(ing->quarantine, rec, o->topic, o->number, why, text))
         return false;
@@ -653,8 +663,8 @@ static bool in_future(const struct drift_ingest *ing, const struct drift_record 
 }
 
 /* Counts one decoded event into the chains of its model. */
-static bool count_event(struct drift_ingest *ing, struct owned *o, const struct drift_record *rec, const struct drift_event *ev,
-                        int64_t wall_ms)
+static bool count_event(struct drift_ingest *ing, struct owned *o, const struct drift_record *rec,
+                        const struct drift_event *ev, int64_t wall_ms)
 {
     struct stream *s = o->stream;
     bool any = false;
@@ -753,7 +763,8 @@ static void take_error(struct drift_ingest *ing, struct owned *o, const rd_kafka
         drift_log(DRIFT_ERROR, "kafka_fetch_failed", KV_S("topic", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
                   KV_I("partition", m->partition), KV_S("error", rd_kafka_err2name(m->err)),
                   KV_S("text", rd_kafka_message_errstr(m)));
-    if (o && o->state && (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
+    if (o && o->state &&
+        (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
         release_state(ing, o, RETRY_MS, "its offset is out of the log's range");
 }
 
@@ -824,8 +835,8 @@ static void refresh_chains(struct drift_ingest *ing)
             if (!rc)
                 chain->read_mono_ms = began;
             else if (worth_saying(ing, &ing->chain_said[chain - ing->chains], err.text))
-                drift_log(DRIFT_WARN, "plan_waits", KV_S("model", chain->model->name), KV_S("chain", drift_chain_name(chain->kind)),
-                          KV_S("text", err.text));
+                drift_log(DRIFT_WARN, "plan_waits", KV_S("model", chain->model->name),
+                          KV_S("chain", drift_chain_name(chain->kind)), KV_S("text", err.text));
             good = good && !rc;
         }
     ing->refresh_ms = good ? now + ing->set.config->state.plan_ttl_ms / 2 : mono(ing) + RETRY_MS;
@@ -866,7 +877,8 @@ static struct elsewhere *find_elsewhere(struct drift_ingest *ing, const char *to
             return &ing->elsewhere[i];
     ing->elsewhere = drift_xrealloc(ing->elsewhere, ing->n_elsewhere + 1, sizeof *ing->elsewhere);
     struct elsewhere *e = &ing->elsewhere[ing->n_elsewhere++];
-    *e = (struct elsewhere){.topic = drift_xstrdup(topic), .number = number, .changed_ms = mono(ing), .read_ms = INT64_MIN};
+    *e = (struct elsewhere){
+        .topic = drift_xstrdup(topic), .number = number, .changed_ms = mono(ing), .read_ms = INT64_MIN};
     return e;
 }
 
@@ -878,7 +890,8 @@ static int look_elsewhere(struct drift_ingest *ing, const char *key, const char 
     int64_t now = mono(ing), idle = ing->set.config->state.idle_after_ms;
     if (e->read_ms == INT64_MIN || now - e->read_ms >= idle / 4) {
         struct drift_slot_view v;
-        int rc = drift_store_read(ing->set.store, (struct drift_slot_id){topic, number}, key, INT64_MAX, NULL, 0, &v, err);
+        int rc =
+            drift_store_read(ing->set.store, (struct drift_slot_id){topic, number}, key, INT64_MAX, NULL, 0, &v, err);
         if (rc)
             return rc;
         if (strcmp(e->offset, v.offset) != 0 || now - e->read_ms > idle) { /* not looked at for long: begin anew */
@@ -894,8 +907,8 @@ static int look_elsewhere(struct drift_ingest *ing, const char *key, const char 
 }
 
 /* Lowest watermark of the partitions of o's chains that are still fed, here and elsewhere; none: now. */
-static int busy_watermark(struct drift_ingest *ing, const struct owned *o, int64_t now_ms, int64_t idle_since_ms, int64_t *ret,
-                          struct drift_err *err)
+static int busy_watermark(struct drift_ingest *ing, const struct owned *o, int64_t now_ms, int64_t idle_since_ms,
+                          int64_t *ret, struct drift_err *err)
 {
     int64_t low = now_ms, wm;
     int rc = 0;
@@ -938,7 +951,8 @@ static bool log_has_ended(struct drift_ingest *ing, struct owned *o)
 static bool tend_idle(struct drift_ingest *ing, struct owned *o)
 {
     struct drift_err err;
-    int64_t now = mono(ing), since = now - ing->set.config->state.idle_after_ms, wall = drift_wall_ms(ing->set.clock), to;
+    int64_t now = mono(ing), since = now - ing->set.config->state.idle_after_ms, wall = drift_wall_ms(ing->set.clock),
+            to;
     if (!o->eof || o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms ||
         !drift_partition_closes(o->state, wall))
         return true;
@@ -1109,7 +1123,8 @@ int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic)
     return drift_group_partitions(ing->group, topic, ASK_MS);
 }
 
-void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each, void *ctx)
+void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each,
+                        void *ctx)
 {
     pthread_mutex_lock(&ing->lock);
     *ret = ing->shown;
@@ -1117,8 +1132,12 @@ void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret
     ret->active = 0;
     for (size_t i = 0; i < ing->n_owned; i++) {
         const struct owned *o = ing->owned[i];
-        struct drift_ingest_partition_stats s = {.topic = o->topic, .number = o->number, .active = o->shown.active,
-                                                 .eof = o->shown.eof, .next = o->shown.next, .high = o->shown.high,
+        struct drift_ingest_partition_stats s = {.topic = o->topic,
+                                                 .number = o->number,
+                                                 .active = o->shown.active,
+                                                 .eof = o->shown.eof,
+                                                 .next = o->shown.next,
+                                                 .high = o->shown.high,
                                                  .watermark_ms = o->shown.watermark_ms,
                                                  .waiting = o->waiting[0] ? o->waiting : NULL};
         ret->active += s.active;

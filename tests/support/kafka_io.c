@@ -5,12 +5,10 @@
  *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value
  * bytes
  *                                                                (-1: null), key, value
- *     kafka_io transactions BROKERS TOPIC N < records            the same records, N to a transaction; one whose first record
- *                                                                has the key `abort` is aborted
- *     kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for a topic
- *     kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a line;
- *                                                                key, value and header values as hex
- *     kafka_io delete BROKERS TOPIC */
+ *     kafka_io transactions BROKERS TOPIC N < records            the same records, N to a transaction; one whose first
+ * record has the key `abort` is aborted kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for
+ * a topic kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a
+ * line; key, value and header values as hex kafka_io delete BROKERS TOPIC */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -108,7 +106,8 @@ static int grow(int argc, char **argv)
     char text[512];
     rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
     rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
-    rd_kafka_NewPartitions_t *n = rd_kafka_NewPartitions_new(argv[3], (size_t)atoi(argc > 4 ? argv[4] : "0"), text, sizeof text);
+    rd_kafka_NewPartitions_t *n =
+        rd_kafka_NewPartitions_new(argv[3], (size_t)atoi(argc > 4 ? argv[4] : "0"), text, sizeof text);
     if (!n)
         die(argv[3], text);
     rd_kafka_CreatePartitions(rk, &n, 1, NULL, q);
