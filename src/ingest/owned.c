@@ -1,0 +1,312 @@
+/* src/ingest/owned.c    Partitions come and go: granted by the group, acquired in Redis, fetched, waiting, revoked. */
+#include "room.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct owned *drift_owned_find(const struct drift_ingest *ing, const char *topic, int32_t number)
+{
+    for (size_t i = 0; i < ing->n_owned; i++)
+        if (ing->owned[i]->number == number && !strcmp(ing->owned[i]->topic, topic))
+            return ing->owned[i];
+    return NULL;
+}
+
+static struct stream *stream_of(struct drift_ingest *ing, const char *topic)
+{
+    for (size_t s = 0; s < ing->n_streams; s++)
+        for (size_t t = 0; t < ing->streams[s].config->n_topics; t++)
+            if (!strcmp(ing->streams[s].config->topics[t], topic))
+                return &ing->streams[s];
+    return NULL;
+}
+
+void drift_owned_wait(struct drift_ingest *ing, struct owned *o, int64_t ms, const char *why)
+{
+    pthread_mutex_lock(&ing->lock);
+    o->retry_ms = mono(ing) + ms;
+    snprintf(o->waiting, sizeof o->waiting, "%s", why);
+    pthread_mutex_unlock(&ing->lock);
+}
+
+/* A new partition: the plan must learn of it. */
+static void ask_for_topics(struct drift_ingest *ing, const struct stream *s, const char *topic, int32_t number)
+{
+    for (size_t c = 0; c < s->n_chains; c++) {
+        struct drift_chain *chain = s->chains[c];
+        if (!chain->plan.n || drift_plan_has_partition(&chain->plan.entry[chain->plan.n - 1], topic, number))
+            continue;
+        chain->topics_mono_ms = 0;
+        ing->refresh_ms = 0;
+    }
+}
+
+void drift_owned_granted(void *ctx, const char *topic, int32_t number)
+{
+    struct drift_ingest *ing = ctx;
+    char text[16];
+    struct stream *s = stream_of(ing, topic);
+    if (!s || drift_owned_find(ing, topic, number))
+        return;
+    struct owned *o = drift_xcalloc(1, sizeof *o);
+    o->topic = drift_xstrdup(topic);
+    o->number = number;
+    o->stream = s;
+    o->end_offset = o->gap_offset = -1;
+    o->shown = (struct shown){.next = -1, .high = -1, .watermark_ms = INT64_MIN};
+    snprintf(o->waiting, sizeof o->waiting, "granted");
+    snprintf(text, sizeof text, "%" PRId32, number);
+    o->records = drift_series(DRIFT_M_RECORDS, topic, (char *)NULL);
+    o->bytes = drift_series(DRIFT_M_BYTES, topic, (char *)NULL);
+    o->lag = drift_series(DRIFT_M_LAG, topic, text, (char *)NULL);
+    o->offset = drift_series(DRIFT_M_OFFSET, topic, text, (char *)NULL);
+    o->watermark = drift_series(DRIFT_M_WATERMARK, topic, text, (char *)NULL);
+    pthread_mutex_lock(&ing->lock);
+    ing->owned = drift_xrealloc(ing->owned, ing->n_owned + 1, sizeof(struct owned *));
+    ing->owned[ing->n_owned++] = o;
+    pthread_mutex_unlock(&ing->lock);
+    ask_for_topics(ing, s, topic, number);
+}
+
+void drift_owned_free(struct owned *o)
+{
+    drift_partition_free(o->state);
+    free(o->topic);
+    free(o);
+}
+
+/* Throws a partition's memory away; it is acquired again after a pause. */
+void drift_owned_release(struct drift_ingest *ing, struct owned *o, int64_t pause_ms, const char *why)
+{
+    drift_owned_wait(ing, o, pause_ms, why);
+    pthread_mutex_lock(&ing->lock);
+    drift_partition_free(o->state);
+    o->state = NULL;
+    o->fetching = o->shown.active = false;
+    pthread_mutex_unlock(&ing->lock);
+    ing->refetch = true;
+}
+
+/* A partition that is not read says why: at once, and every half minute while nothing changes. */
+void drift_owned_say(struct drift_ingest *ing, struct owned *o, const char *why)
+{
+    if (drift_ingest_worth_saying(ing, &o->said, why))
+        drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number),
+                  KV_S("text", why));
+}
+
+void drift_ingest_redis_lost(struct drift_ingest *ing, const struct drift_err *err)
+{
+    if (ing->redis_up)
+        drift_log(
+            DRIFT_ERROR, "redis_away", KV_S("text", err->text),
+            KV_S("next", "fetching stops; every partition is read again from its stored offset when Redis is back"));
+    ing->redis_backoff_ms = ing->redis_up ? RETRY_MS / 2 : ing->redis_backoff_ms * 2;
+    if (ing->redis_backoff_ms > REDIS_RETRY_MAX_MS)
+        ing->redis_backoff_ms = REDIS_RETRY_MAX_MS;
+    ing->redis_retry_ms = mono(ing) + ing->redis_backoff_ms;
+    pthread_mutex_lock(&ing->lock);
+    ing->redis_up = ing->shown.redis_up = false;
+    pthread_mutex_unlock(&ing->lock);
+    drift_gauge(DRIFT_M_REDIS_UP, 0);
+    for (size_t i = 0; i < ing->n_owned; i++)
+        if (ing->owned[i]->state)
+            drift_owned_release(ing, ing->owned[i], 0, "Redis is away");
+}
+
+/* Redis away is everybody's matter; a slot that holds what driftd never writes is its own partition's alone. */
+bool drift_owned_store_failed(struct drift_ingest *ing, struct owned *o, const struct drift_err *err)
+{
+    if (err->code == DRIFT_E_AWAY || err->code == DRIFT_E_DENIED) {
+        drift_ingest_redis_lost(ing, err);
+        return true;
+    }
+    drift_owned_say(ing, o, err->text);
+    drift_owned_release(ing, o, RETRY_MS * 2, err->text);
+    return false;
+}
+
+void drift_owned_stale(struct drift_ingest *ing, struct owned *o)
+{
+    uint64_t pause = drift_hash64(o->head, sizeof o->head) % 400;
+    drift_log(DRIFT_WARN, "slot_stale", KV_S("topic", o->topic), KV_I("partition", o->number),
+              KV_S("text", "another instance or a Redis failover changed the slot; reading it again"));
+    drift_owned_release(ing, o, (int64_t)pause, "its slot had another head");
+    ing->refresh_ms = 0; /* when Redis has gone back in time, the plan may have too */
+}
+
+void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost)
+{
+    struct drift_ingest *ing = ctx;
+    struct owned *o = drift_owned_find(ing, topic, number);
+    if (!o)
+        return;
+    if (o->state && !lost && ing->redis_up && drift_partition_dirty(o->state, redis_now(ing)))
+        drift_owned_flush(ing, o);
+    pthread_mutex_lock(&ing->lock);
+    for (size_t i = 0; i < ing->n_owned; i++)
+        if (ing->owned[i] == o)
+            ing->owned[i] = ing->owned[--ing->n_owned];
+    pthread_mutex_unlock(&ing->lock);
+    drift_owned_free(o);
+}
+
+/* ---- acquiring ---- */
+
+/* Where does reading begin?  The slot knows; else the start of the log.  A log that lost what the slot asks for is
+ * said loudly. */
+static int place_start(struct drift_ingest *ing, struct owned *o, struct drift_partition *state, struct drift_err *err)
+{
+    int64_t low, high, committed, next = drift_partition_next(state);
+    int rc = drift_group_bounds(ing->group, o->topic, o->number, ASK_MS, &low, &high, err);
+    if (rc)
+        return rc;
+    if (o->end_offset < 0)
+        o->end_offset = high;
+    if (next > high)
+        return drift_fail(err, DRIFT_E_RANGE, DRIFT_RETRY,
+                          "offset %" PRId64 " lies beyond the end of the log (%" PRId64 "): was the topic made anew? "
+                          "use another group, or remove its state from Redis",
+                          next, high);
+    if (next >= low)
+        return 0;
+    if (next >= 0) {
+        drift_log(DRIFT_ERROR, "records_expired", KV_S("topic", o->topic), KV_I("partition", o->number),
+                  KV_I("from_offset", next), KV_I("to_offset", low),
+                  KV_S("text", "Kafka deleted records before they were counted; windows they fell in are partial"));
+        drift_partition_start(state, low, false);
+        return 0;
+    }
+    rc = drift_group_committed(ing->group, o->topic, o->number, ASK_MS, &committed, err);
+    if (rc)
+        return rc;
+    if (committed > low) {
+        drift_count(DRIFT_M_STATE_LOST, o->topic);
+        drift_log(
+            DRIFT_ERROR, "state_lost", KV_S("topic", o->topic), KV_I("partition", o->number),
+            KV_I("committed_offset", committed),
+            KV_S(
+                "text",
+                "Redis holds no state though the group has read this partition; reading the log again from its start"));
+    }
+    drift_partition_start(state, low, true);
+    return 0;
+}
+
+/* *ret_broker: it is the brokers that failed, not Redis. */
+static int acquire(struct drift_ingest *ing, struct owned *o, bool *ret_broker, struct drift_err *err)
+{
+    struct drift_pairs fields;
+    int64_t now;
+    struct drift_partition_settings ps = {o->topic,          o->number,
+                                          o->stream->config, o->stream->n_chains,
+                                          o->stream->chains, ing->set.config->state.retain_ms};
+    drift_random_hex32(o->head);
+    int rc = drift_store_acquire(ing->set.store, (struct drift_slot_id){o->topic, o->number}, o->head,
+                                 ing->set.instance, &fields, &now, err);
+    if (rc)
+        return rc;
+    note_redis_time(ing, now);
+    struct drift_partition *state = drift_partition_new(&ps);
+    rc = drift_partition_load(state, &fields, err);
+    drift_pairs_release(&fields);
+    if (!rc && (rc = place_start(ing, o, state, err)) != 0 && err->code != DRIFT_E_RANGE)
+        *ret_broker = true;
+    if (rc) {
+        drift_partition_free(state);
+        return rc;
+    }
+    pthread_mutex_lock(&ing->lock);
+    o->state = state;
+    o->fetching = o->restart = o->first = true;
+    o->eof = o->gap_seen = false;
+    o->last_record_ms = o->checked_ms = o->flush_due_ms = mono(ing);
+    o->waiting[0] = 0;
+    pthread_mutex_unlock(&ing->lock);
+    ing->refetch = true;
+    drift_log(DRIFT_INFO, "partition_acquired", KV_S("topic", o->topic), KV_I("partition", o->number),
+              KV_I("offset", drift_partition_next(state)));
+    return 0;
+}
+
+/* Is every chain that the stream feeds known, by a copy of its plan that is fresh enough to count by? */
+static bool plans_fresh(const struct drift_ingest *ing, const struct stream *s)
+{
+    int64_t oldest = mono(ing) - ing->set.config->state.plan_ttl_ms;
+    for (size_t c = 0; c < s->n_chains; c++)
+        if (!s->chains[c]->plan.n || s->chains[c]->read_mono_ms < oldest)
+            return false;
+    return true;
+}
+
+/* What was counted by plans that may be outdated is thrown away and read again. */
+void drift_ingest_drop_outdated(struct drift_ingest *ing)
+{
+    for (size_t i = 0; i < ing->n_owned; i++)
+        if (ing->owned[i]->state && !plans_fresh(ing, ing->owned[i]->stream))
+            drift_owned_release(ing, ing->owned[i], 0, "its model's plan could not be read lately");
+}
+
+static void acquire_one(struct drift_ingest *ing, struct owned *o)
+{
+    struct drift_err err;
+    bool broker = false;
+    if (!acquire(ing, o, &broker, &err))
+        return;
+    if (!broker) {
+        drift_owned_store_failed(ing, o, &err);
+        return;
+    }
+    ing->ask_ms = mono(ing) + ASK_RETRY_MS;
+    drift_owned_say(ing, o, err.text);
+    drift_owned_wait(ing, o, ASK_RETRY_MS, err.text);
+}
+
+void drift_ingest_acquire(struct drift_ingest *ing)
+{
+    int64_t until = mono(ing) + STEP_MS;
+    for (size_t i = 0; i < ing->n_owned && ing->redis_up; i++) {
+        struct owned *o = ing->owned[i];
+        int64_t now = mono(ing);
+        if (now > until)
+            return;
+        if (now < o->retry_ms || (o->state && o->fetching))
+            continue;
+        if (o->state) { /* waited for a schema: try again where it stopped */
+            pthread_mutex_lock(&ing->lock);
+            o->waiting[0] = 0;
+            pthread_mutex_unlock(&ing->lock);
+            o->fetching = o->restart = true;
+            ing->refetch = true;
+        } else if (now >= ing->ask_ms && plans_fresh(ing, o->stream)) {
+            acquire_one(ing, o);
+        }
+    }
+}
+
+int drift_ingest_refetch(struct drift_ingest *ing, struct drift_err *err)
+{
+    struct drift_fetch *list = drift_xcalloc(ing->n_owned, sizeof *list);
+    struct owned **who = drift_xcalloc(ing->n_owned, sizeof(struct owned *));
+    size_t n = 0;
+    for (size_t i = 0; i < ing->n_owned; i++) {
+        struct owned *o = ing->owned[i];
+        if (!o->fetching)
+            continue;
+        who[n] = o;
+        list[n++] = (struct drift_fetch){o->topic, o->number, drift_partition_next(o->state), o->restart};
+    }
+    int rc = drift_group_fetch(ing->group, list, n, err);
+    for (size_t i = 0; i < n; i++) { /* one that goes on gets no second news of the log's end */
+        who[i]->restart = false;
+        who[i]->first = who[i]->first || list[i].restart;
+        who[i]->eof = who[i]->eof && !list[i].restart;
+    }
+    free(list);
+    free(who);
+    ing->refetch = false;
+    drift_gauge(DRIFT_M_PARTITIONS, (double)n);
+    return rc;
+}
