@@ -150,6 +150,7 @@ void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost
         if (ing->owned[i] == o)
             ing->owned[i] = ing->owned[--ing->n_owned];
     pthread_mutex_unlock(&ing->lock);
+    drift_series_set(o->lag, 0); /* its new owner shows it; a stale lag would alarm */
     drift_owned_free(o);
 }
 
