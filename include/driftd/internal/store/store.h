@@ -2,7 +2,8 @@
  *
  * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
  * names, with every name percent-encoded (drift_name_encode):
- *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm adv b:* gone:* late:* other:* owner acquired
+ *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv partial b:* gone:* late:*
+ *                                             other:* reconciled:* owner acquired
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
  *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
