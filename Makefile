@@ -34,7 +34,7 @@ check-integration: ## lint and the Python tests with real Kafka, Redis and regis
 	@$(INSTALL) build demo test
 	@$(CHECK) lint integration $(if $(TESTS),--only '$(TESTS)')
 
-check-long: ## what takes too long for every change: clang with sanitizers and a fresh seed, fuzzing by minutes
+check-long: ## what takes too long for every change: slow integration tests, clang with sanitizers, a fresh seed, fuzzing
 	@$(INSTALL) build demo test fuzz
 	@$(CHECK) unit asan lint integration long
 

@@ -64,6 +64,12 @@ def wait_for(condition, what, seconds=30):
         pause.wait(0.03)
 
 
+def long(test):
+    """Marks a test that takes too long for every change: `make check-long` runs it."""
+    test.long = True
+    return test
+
+
 def shared(*parts):
     """A file of the reference data; the test is skipped when it is not there."""
     path = os.path.join(SHARED, *parts)

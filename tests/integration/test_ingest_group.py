@@ -69,12 +69,14 @@ class Together(setting.Case):
         self.assertEqual((first.stop(), second.stop()), (0, 0))
         self.check_exact(times)
 
+    @env.long
     def test_stopped_beyond_the_session_eager(self):
         self.zombie("range")
 
     def test_stopped_beyond_the_session_cooperative(self):
         self.zombie("cooperative-sticky")
 
+    @env.long
     def test_idle_partition_waits_for_another_instances_log(self):
         """An idle partition is not raised to the clock while another instance still reads older events."""
         self.prepare(2, options={**SESSION, "partition.assignment.strategy": "range"}, state={"idle_after": "2s", "flush_interval": "100ms"})

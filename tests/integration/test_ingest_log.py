@@ -31,6 +31,7 @@ class Log(setting.Case):
     def test_transactions_eager(self):
         self.transactions("range")
 
+    @env.long
     def test_transactions_cooperative(self):
         self.transactions("cooperative-sticky")
 
@@ -54,6 +55,7 @@ class Log(setting.Case):
         self.close()
         self.assertEqual(self.judged(), setting.by_window(times))
 
+    @env.long
     def test_partitions_added(self):
         """The plan is extended; what comes before it holds is counted as not in the plan, later records count."""
         self.prepare(2, state={"idle_after": "1s", "plan_ttl": "1s", "max_future": "1s", "clock_skew": "100ms"})
@@ -155,6 +157,7 @@ class Log(setting.Case):
         self.driftd("again").until_end(20)
         self.assertEqual(self.store.hash(f"driftd:{{m/{self.group}/{setting.MODEL}}}:v"), before)
 
+    @env.long
     def test_windows_go_after_retain(self):
         """Thousands of small windows: blobs and headers disappear, memory stays, nothing is reconciled."""
         self.prepare(2, state={"retain": "1s", "idle_after": "1s", "flush_interval": "100ms", "plan_ttl": "1s", "keep_verdicts": 20})
@@ -213,6 +216,7 @@ class Log(setting.Case):
 
 
 class Broker(setting.Case):
+    @env.long
     def test_silent_broker_is_no_silent_topic(self):
         """A broker that hangs does not make partitions idle; SIGTERM ends all the same."""
         if env.os.environ.get("DRIFTD_TEST_BROKERS"):

@@ -35,6 +35,7 @@ class Redis(setting.Case):
         env.wait_for(lambda: self.offsets() == len(times), "everything is counted", 60)
         self.check_exact()
 
+    @env.long
     def test_stopped_for_seconds(self):
         """A Redis that hangs: no busy loop, few lines, not ready but alive; then on from where it was."""
         times = self.begin()

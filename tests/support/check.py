@@ -130,18 +130,21 @@ class Result(unittest.TestResult):
         self.note(test, "failed", "was expected to fail")
 
 
-def python(tally, suite, folder, only):
-    """Runs tests/<folder>/test_*.py in this process, file by file."""
+def python(tally, suite, folder, only, long=False):
+    """Runs tests/<folder>/test_*.py in this process, file by file.  Tests with the attribute `long` set (env.long) are for
+    check-long, and only they."""
     path = os.path.join(ROOT, "tests", folder)
     sys.path.insert(0, path)
     names = sorted(n[:-3] for n in os.listdir(path) if re.fullmatch(r"test_\w+\.py", n)) if os.path.isdir(path) else []
     print(f"{suite}: {len(names)} files", flush=True)
     for name in names:
-        tests = unittest.defaultTestLoader.loadTestsFromName(name)
-        if only:
-            flat = [t for t in flatten(tests) if fnmatch.fnmatch(t.id(), only)]
-            tests = unittest.TestSuite(flat)
-        tests.run(Result(tally, suite))
+        tests = [t for t in flatten(unittest.defaultTestLoader.loadTestsFromName(name))
+                 if (only and fnmatch.fnmatch(t.id(), only)) or (not only and is_long(t) == long)]
+        unittest.TestSuite(tests).run(Result(tally, suite))
+
+
+def is_long(test):
+    return bool(getattr(getattr(test, getattr(test, "_testMethodName", ""), None), "long", False))
 
 
 def flatten(tests):
@@ -164,6 +167,7 @@ def integration(tally, only):
 
 def fresh(tally, only):
     """What a run for every change is too short for: other random cases, and fuzzing by minutes."""
+    python(tally, "long", "integration", only, long=True)
     ctest(tally, "fresh", "clang", only, {**SANITIZERS, "DRIFTD_SEED": "fresh"})
     started = time.monotonic()
     seconds = os.environ.get("DRIFTD_FUZZ_SECONDS") or "60"
