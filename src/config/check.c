@@ -435,7 +435,7 @@ static int64_t windows_needed(int64_t size_ms, int64_t lateness_ms)
 static void check_windows(struct drift_fill *f, const struct drift_node *node, struct drift_model *m,
                           const struct drift_path *path)
 {
-    enum { NEEDED_MAX = 10000 };
+    enum { NEEDED_MAX = 10000, OPEN_DEFAULT = 1000 };
     windows_default(node, m);
     int64_t input = windows_needed(m->window_ms, m->lateness_ms);
     int64_t label = windows_needed(m->label_window_ms, m->label_lateness_ms);
@@ -446,6 +446,14 @@ static void check_windows(struct drift_fill *f, const struct drift_node *node, s
                          "lateness holds %lld windows open, at most 10000: make `size` larger", (long long)needed);
         return;
     }
+    const struct drift_node *window = drift_node_get(node, "window");
+    struct drift_path windows = {.up = path, .key = "window"};
+    int64_t fallback = 2 * needed + 16 > OPEN_DEFAULT ? 2 * needed + 16 : OPEN_DEFAULT;
+    if (!has(window, "max_open"))
+        m->max_open = (uint32_t)fallback;
+    else if (m->max_open && m->max_open < needed)
+        drift_fill_error(f, drift_fill_at(window, "max_open"), &windows, "max_open",
+                         "is too few: lateness alone keeps %lld windows open", (long long)needed);
     if (m->learn_ms && m->learn_ms < m->window_ms)
         drift_fill_error(f, drift_fill_at(drift_node_get(node, "baseline"), "learn"), path, "baseline.learn",
                          "is shorter than a window");

@@ -763,6 +763,14 @@ static const struct drift_schema_row window_keys[] = {
      .fallback = "0",
      .max = 100000,
      .help = "so many windows are carried at most, then judged anyhow; 0: no limit"},
+    {.key = "max_open",
+     .type = DRIFT_T_INT,
+     AT(drift_model, max_open),
+     .fallback_words = "1000, or 2 x lateness / size + 16 when that is more",
+     .min = 2,
+     .max = 1e6,
+     .help = "a partition that is so many windows ahead of the verdicts is not read on until some are judged; label "
+             "windows too"},
     {.key = NULL}};
 static const struct drift_schema_row label_window_keys[] = {
     {.key = "size",

@@ -39,7 +39,7 @@ static int look_elsewhere(struct drift_ingest *ing, const char *key, const char 
             drift_store_read(ing->set.store, (struct drift_slot_id){topic, number}, key, INT64_MAX, NULL, 0, &v, err);
         if (rc)
             return rc;
-        if (strcmp(e->offset, v.offset) != 0 || now - e->read_ms > idle) { /* not looked at for long: begin anew */
+        if (strcmp(e->offset, v.offset) != 0 || v.waits || now - e->read_ms > idle) { /* not looked at for long: anew */
             snprintf(e->offset, sizeof e->offset, "%s", v.offset);
             e->changed_ms = now;
         }
@@ -51,6 +51,41 @@ static int look_elsewhere(struct drift_ingest *ing, const char *key, const char 
     return 0;
 }
 
+static bool at_end(const struct owned *o)
+{
+    return o->state && o->end_offset >= 0 &&
+           (drift_partition_next(o->state) >= o->end_offset || (o->eof && o->eof_offset >= o->end_offset));
+}
+
+static bool is_idle(const struct drift_ingest *ing, const struct owned *o, int64_t since_ms)
+{
+    if (ing->set.until_end)
+        return at_end(o);
+    return o->state && o->eof && o->last_record_ms <= since_ms;
+}
+
+void drift_ingest_slowest(struct drift_ingest *ing, const struct drift_chain *c, int64_t start_ms, int64_t close_ms,
+                          char *ret, size_t cap)
+{
+    const struct drift_plan_entry *e = drift_plan_at(&c->plan, start_ms);
+    int64_t low = close_ms;
+    *ret = 0;
+    for (size_t t = 0; e && t < e->n_topics; t++)
+        for (int32_t n = 0; n < e->topics[t].partitions; n++) {
+            const struct owned *o = drift_owned_find(ing, e->topics[t].topic, n);
+            struct drift_err err;
+            int64_t wm = o && o->state ? drift_partition_watermark(o->state) : INT64_MIN;
+            if (!o && look_elsewhere(ing, c->key, e->topics[t].topic, n, &wm, &err))
+                return; /* of no weight here: whoever needs Redis finds out */
+            if (!o)
+                wm = find_elsewhere(ing, e->topics[t].topic, n)->wm_ms;
+            if (wm < low || (wm == INT64_MIN && !*ret)) {
+                low = wm;
+                snprintf(ret, cap, "%s/%" PRId32, e->topics[t].topic, n);
+            }
+        }
+}
+
 /* Lowest watermark of the partitions of o's chains that are still fed, here and elsewhere; none: now. */
 static int busy_watermark(struct drift_ingest *ing, const struct owned *o, int64_t now_ms, int64_t idle_since_ms,
                           int64_t *ret, struct drift_err *err)
@@ -59,8 +94,7 @@ static int busy_watermark(struct drift_ingest *ing, const struct owned *o, int64
     int rc = 0;
     for (size_t i = 0; i < ing->n_owned; i++) {
         const struct owned *x = ing->owned[i];
-        bool idle = x->state && x->eof && x->last_record_ms <= idle_since_ms;
-        if (idle || !share_chain(o->stream, x->stream))
+        if (is_idle(ing, x, idle_since_ms) || !share_chain(o->stream, x->stream))
             continue;
         wm = x->state ? drift_partition_watermark(x->state) : INT64_MIN;
         low = wm < low ? wm : low;
@@ -115,10 +149,28 @@ bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o)
     return drift_owned_advance(ing, o, to);
 }
 
-static bool at_end(const struct owned *o)
+/* --until-end: a partition that waits for verdicts may wait for those that have been read to the end, and whose
+ * watermarks nothing raises any more: they go up to the lowest of the others. */
+static bool help_held(struct drift_ingest *ing)
 {
-    return o->state && o->end_offset >= 0 &&
-           (drift_partition_next(o->state) >= o->end_offset || (o->eof && o->eof_offset >= o->end_offset));
+    struct drift_err err;
+    int64_t now = mono(ing), to;
+    bool any = false;
+    for (size_t i = 0; i < ing->n_owned; i++)
+        any = any || ing->owned[i]->held_by >= 0;
+    for (size_t i = 0; i < ing->n_owned && any; i++) {
+        struct owned *o = ing->owned[i];
+        if (!at_end(o) || now < o->advance_ms || drift_partition_dirty(o->state, 0))
+            continue;
+        if (busy_watermark(ing, o, drift_wall_ms(ing->set.clock), now, &to, &err)) {
+            o->advance_ms = now + ASK_RETRY_MS;
+            continue;
+        }
+        if (to > drift_partition_watermark(o->state) && drift_partition_closes(o->state, to) &&
+            !drift_owned_advance(ing, o, to))
+            return false;
+    }
+    return true;
 }
 
 /* --until-end: when everything is read and flushed, every partition's watermark goes past the last window. */
@@ -126,7 +178,7 @@ void drift_ingest_finish(struct drift_ingest *ing)
 {
     int64_t last = INT64_MIN;
     bool done = true;
-    if (ing->finished || !drift_group_joined(ing->group) || !ing->n_owned)
+    if (ing->finished || !drift_group_joined(ing->group) || !ing->n_owned || !help_held(ing))
         return;
     for (size_t i = 0; i < ing->n_owned; i++) {
         struct owned *o = ing->owned[i];

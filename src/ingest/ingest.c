@@ -108,7 +108,9 @@ static void refresh_chains(struct drift_ingest *ing)
                           KV_S("chain", drift_chain_name(chain->kind)), KV_S("text", err.text));
             good = good && !rc;
         }
-    ing->refresh_ms = good ? now + ing->set.config->state.plan_ttl_ms / 2 : mono(ing) + RETRY_MS;
+    ing->refreshed_ms = mono(ing);
+    ing->refresh_took_ms = ing->refreshed_ms - now;
+    ing->refresh_ms = good ? now + ing->set.config->state.plan_ttl_ms / 2 : ing->refreshed_ms + RETRY_MS;
 }
 
 static void try_redis(struct drift_ingest *ing)

@@ -55,6 +55,7 @@ void drift_owned_granted(void *ctx, const char *topic, int32_t number)
     o->number = number;
     o->stream = s;
     o->end_offset = o->gap_offset = -1;
+    o->held_by = -1;
     o->shown = (struct shown){.next = -1, .high = -1, .watermark_ms = INT64_MIN};
     snprintf(o->waiting, sizeof o->waiting, "granted");
     snprintf(text, sizeof text, "%" PRId32, number);
@@ -85,6 +86,7 @@ void drift_owned_release(struct drift_ingest *ing, struct owned *o, int64_t paus
     drift_partition_free(o->state);
     o->state = NULL;
     o->fetching = o->shown.active = false;
+    o->held_by = -1;
     pthread_mutex_unlock(&ing->lock);
     ing->refetch = true;
 }
@@ -95,6 +97,40 @@ void drift_owned_say(struct drift_ingest *ing, struct owned *o, const char *why)
     if (drift_ingest_worth_saying(ing, &o->said, why))
         drift_log(DRIFT_WARN, "partition_waits", KV_S("topic", o->topic), KV_I("partition", o->number),
                   KV_S("text", why));
+}
+
+/* "1000 windows of m are not judged yet, the oldest waits for scores/3" */
+static void hold_text(struct drift_ingest *ing, const struct owned *o, char *buf, size_t cap)
+{
+    char slowest[300];
+    int64_t start, close;
+    const struct drift_chain *c = o->stream->chains[o->held_by];
+    size_t n = drift_partition_unjudged(o->state, (size_t)o->held_by, &start, &close);
+    drift_ingest_slowest(ing, c, start, close, slowest, sizeof slowest);
+    snprintf(buf, cap, "%zu %swindows of %s are not judged yet%s%s", n, c->kind == DRIFT_CHAIN_LABEL ? "label " : "",
+             c->model->name, slowest[0] ? ", the oldest waits for " : "", slowest);
+}
+
+/* The plan's copy shows what has been judged: it is read sooner, but never for more than a fifth of the time. */
+static void keep_waiting(struct drift_ingest *ing, struct owned *o)
+{
+    char text[DRIFT_ERR_TEXT];
+    int64_t pause = 4 * ing->refresh_took_ms > HOLD_MS ? 4 * ing->refresh_took_ms : HOLD_MS;
+    if (ing->refreshed_ms + pause < ing->refresh_ms)
+        ing->refresh_ms = ing->refreshed_ms + pause;
+    hold_text(ing, o, text, sizeof text);
+    drift_owned_say(ing, o, text);
+    drift_owned_wait(ing, o, HOLD_MS, text);
+}
+
+void drift_owned_hold(struct drift_ingest *ing, struct owned *o, int chain)
+{
+    o->held_by = chain;
+    o->fetching = false;
+    ing->refetch = true;
+    keep_waiting(ing, o);
+    drift_partition_wait(o->state, o->waiting);
+    drift_count(DRIFT_M_HELD, o->topic);
 }
 
 void drift_ingest_redis_lost(struct drift_ingest *ing, const struct drift_err *err)
@@ -275,10 +311,14 @@ void drift_ingest_acquire(struct drift_ingest *ing)
             return;
         if (now < o->retry_ms || (o->state && o->fetching))
             continue;
-        if (o->state) { /* waited for a schema: try again where it stopped */
+        if (o->state && o->held_by >= 0 && !drift_partition_relieved(o->state, (size_t)o->held_by)) {
+            keep_waiting(ing, o);
+        } else if (o->state) { /* waited for a schema or for verdicts: try again where it stopped */
             pthread_mutex_lock(&ing->lock);
             o->waiting[0] = 0;
             pthread_mutex_unlock(&ing->lock);
+            o->held_by = -1;
+            drift_partition_wait(o->state, NULL);
             o->fetching = o->restart = true;
             ing->refetch = true;
         } else if (now >= ing->ask_ms && plans_fresh(ing, o->stream)) {

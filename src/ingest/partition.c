@@ -62,7 +62,8 @@ struct drift_partition {
     int64_t log_wm_ms;  /* greatest event time of the log alone */
     int64_t close_ms;   /* the lowest of the open windows'; INT64_MAX: none */
     int64_t partial_ms; /* windows that start at or before it were not seen from their beginning; INT64_MIN: none */
-    bool await_first, offset_dirty, wm_dirty, log_dirty, partial_dirty, urgent;
+    bool await_first, offset_dirty, wm_dirty, log_dirty, partial_dirty, waits_dirty, urgent;
+    char *waits; /* NULL: it is read */
     char offset_text[NUMBER], wm_text[NUMBER], log_text[NUMBER], partial_text[NUMBER];
     size_t n_windows, cap_windows;
     struct window **windows; /* ascending (start, chain) */
@@ -156,6 +157,9 @@ static void forget(struct drift_partition *p)
     p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
     p->close_ms = INT64_MAX;
     p->await_first = p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->urgent = false;
+    free(p->waits);
+    p->waits = NULL;
+    p->waits_dirty = false;
 }
 
 void drift_partition_free(struct drift_partition *p)
@@ -345,6 +349,7 @@ int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fi
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field wm of partition %s in Redis is no time", p->name);
     if ((f = drift_pairs_find(fields, "partial")) && parse_number(f, &v))
         p->partial_ms = v;
+    p->waits_dirty = drift_pairs_find(fields, "waits");               /* not any more */
     if ((f = drift_pairs_find(fields, "log")) && parse_number(f, &v)) /* absent: advances alone have raised wm */
         p->log_wm_ms = v;
     for (size_t i = 0; i < fields->n; i++) {
@@ -439,6 +444,60 @@ enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain,
         drift_bug(err.text);
     cs->last = w;
     return count_in(w, ev);
+}
+
+/* ---- windows that wait for verdicts ---- */
+
+size_t drift_partition_unjudged(const struct drift_partition *p, size_t chain, int64_t *ret_start, int64_t *ret_close)
+{
+    const struct drift_chain *c = p->chains[chain].chain;
+    size_t n = 0;
+    *ret_start = *ret_close = INT64_MAX;
+    for (size_t i = p->n_windows; i-- && p->windows[i]->start_ms >= c->judged_until_ms;)
+        if (p->windows[i]->chain == chain) {
+            n++;
+            *ret_start = p->windows[i]->start_ms;
+            *ret_close = p->windows[i]->close_ms;
+        }
+    return n;
+}
+
+static bool newest(const struct drift_partition *p, size_t chain, int64_t start)
+{
+    for (size_t i = p->n_windows; i-- && p->windows[i]->start_ms >= start;)
+        if (p->windows[i]->chain == chain)
+            return false;
+    return true;
+}
+
+bool drift_partition_full(const struct drift_partition *p, size_t chain, int64_t time_ms)
+{
+    const struct chain_state *cs = &p->chains[chain];
+    uint32_t limit = cs->chain->model->max_open;
+    int64_t oldest, close;
+    if (!limit || p->n_windows < limit || (cs->last && time_ms >= cs->last->start_ms && time_ms < cs->last->end_ms))
+        return false;
+    int64_t start = drift_plan_window_start(&cs->chain->plan, time_ms);
+    if (!newest(p, chain, start) ||
+        !drift_plan_has_partition(drift_plan_at(&cs->chain->plan, start), p->topic, p->set.number))
+        return false;
+    return drift_partition_unjudged(p, chain, &oldest, &close) >= limit && p->wm_ms >= close;
+}
+
+bool drift_partition_relieved(const struct drift_partition *p, size_t chain)
+{
+    int64_t oldest, close;
+    size_t n = drift_partition_unjudged(p, chain, &oldest, &close);
+    return n <= p->chains[chain].chain->model->max_open / 2 || p->wm_ms < close;
+}
+
+void drift_partition_wait(struct drift_partition *p, const char *why)
+{
+    if (why ? p->waits && !strcmp(why, p->waits) : !p->waits)
+        return;
+    free(p->waits);
+    p->waits = why ? drift_xstrdup(why) : NULL;
+    p->waits_dirty = true;
 }
 
 static void mark_partial(struct drift_partition *p, int64_t time_ms)
@@ -559,7 +618,7 @@ static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop
 
 bool drift_partition_dirty(struct drift_partition *p, int64_t now_ms)
 {
-    return p->offset_dirty || p->wm_dirty || p->partial_dirty || settle_verdicts(p, now_ms, false);
+    return p->offset_dirty || p->wm_dirty || p->partial_dirty || p->waits_dirty || settle_verdicts(p, now_ms, false);
 }
 
 bool drift_partition_urgent(const struct drift_partition *p)
@@ -579,6 +638,10 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
         add_number(p, "log", p->log_wm_ms, p->log_text);
     if (p->partial_dirty)
         add_number(p, "partial", p->partial_ms, p->partial_text);
+    if (p->waits_dirty && p->waits)
+        add_set(p, "waits", p->waits, strlen(p->waits));
+    else if (p->waits_dirty)
+        add_del(p, "waits");
     for (size_t i = 0; i < p->n_windows; i++) {
         struct window *w = p->windows[i];
         if (!w->dirty)
@@ -609,7 +672,7 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
 
 void drift_partition_flushed(struct drift_partition *p)
 {
-    p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->urgent = false;
+    p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->waits_dirty = p->urgent = false;
     p->close_ms = INT64_MAX;
     for (int r = 1; r < DRIFT_N_REASON; r++)
         p->other[r].dirty = false;

@@ -39,7 +39,20 @@ static bool in_future(const struct drift_ingest *ing, const struct drift_record 
     return time_ms > reference + ing->set.config->state.future_skew_ms;
 }
 
-/* Counts one decoded event into the chains of its model. */
+/* The chain of the event's model that must be judged further before the event is counted; -1: none. */
+static int full_chain(const struct owned *o, const struct drift_event *ev, int model)
+{
+    for (int k = 0; k < DRIFT_N_CHAIN; k++) {
+        int c = o->stream->chain_of[model][k];
+        if (c >= 0 && drift_stream_event_feeds(o->stream->config, ev, (enum drift_chain_kind)k) &&
+            drift_partition_full(o->state, (size_t)c, ev->time_ms))
+            return c;
+    }
+    return -1;
+}
+
+/* Counts one decoded event into the chains of its model.  False: it cannot be passed now; held_by says whether it is
+ * verdicts that must come first. */
 static bool count_event(struct drift_ingest *ing, struct owned *o, const struct drift_record *rec,
                         const struct drift_event *ev, int64_t wall_ms)
 {
@@ -52,6 +65,8 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
         return true;
     }
     int m = model_of(ing, s, ev);
+    if (m >= 0 && (o->held_by = full_chain(o, ev, m)) >= 0)
+        return false;
     for (int k = 0; k < DRIFT_N_CHAIN && m >= 0; k++) {
         int c = s->chain_of[m][k];
         if (c < 0 || !drift_stream_event_feeds(s->config, ev, (enum drift_chain_kind)k))
@@ -78,6 +93,7 @@ static void stall(struct drift_ingest *ing, struct owned *o, const char *why)
     ing->refetch = true;
     drift_owned_say(ing, o, why);
     drift_owned_wait(ing, o, o->stall_ms, why);
+    drift_partition_wait(o->state, why);
 }
 
 /* The log may leave offsets out (compaction, transactions), but the first record after an assign must not be believed
@@ -123,6 +139,8 @@ static void take_record(struct drift_ingest *ing, struct owned *o, const rd_kafk
     }
     if (taken)
         o->stall_ms = 0;
+    else if (o->held_by >= 0)
+        drift_owned_hold(ing, o, o->held_by);
     else
         stall(ing, o, "the quarantine topic takes nothing");
 }

@@ -25,6 +25,7 @@ enum {
     STEP_MS = 1000,      /* acquiring lets the group wait no longer */
     RETRY_MS = 500,
     STALL_MAX_MS = 8000,
+    HOLD_MS = 100, /* between two looks whether verdicts have caught up */
     REDIS_RETRY_MAX_MS = 5000,
     QUARANTINE_MS = 200,
     SHOW_MS = 100,
@@ -62,6 +63,7 @@ struct owned {
     int64_t gap_offset, eof_offset, end_offset /* --until-end: high watermark at first sight; -1: not asked */;
     int64_t retry_ms, last_record_ms, flush_due_ms, checked_ms, advance_ms; /* monotonic */
     int64_t stall_ms; /* how long it waits the next time that a schema is not to be had */
+    int held_by;      /* chain of the stream whose verdicts must catch up first; -1: none */
     char waiting[DRIFT_ERR_TEXT];
     struct shown shown;
     struct said said;
@@ -88,7 +90,7 @@ struct drift_ingest {
     rd_kafka_message_t **batch;
     bool refetch; /* the list of fetched partitions has changed */
     bool redis_up, finished;
-    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, redis_now_ms, redis_now_mono_ms, ask_ms, quarantine_ms,
+    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, refreshed_ms, refresh_took_ms, redis_now_ms, redis_now_mono_ms, ask_ms, quarantine_ms,
         show_ms;
     struct said *chain_said; /* [n_chains] */
     struct said fetch_said;
@@ -133,6 +135,8 @@ void drift_owned_say(struct drift_ingest *ing, struct owned *o, const char *why)
 void drift_ingest_redis_lost(struct drift_ingest *ing, const struct drift_err *err);
 /* What an error of Redis means for one partition, or for all.  True: Redis is away, all memory is gone. */
 bool drift_owned_store_failed(struct drift_ingest *ing, struct owned *o, const struct drift_err *err);
+/* Not read on until the verdicts of that chain of its stream have caught up. */
+void drift_owned_hold(struct drift_ingest *ing, struct owned *o, int chain);
 void drift_owned_stale(struct drift_ingest *ing, struct owned *o);
 void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost);
 void drift_ingest_drop_outdated(struct drift_ingest *ing);
@@ -153,6 +157,9 @@ void drift_ingest_take(struct drift_ingest *ing, size_t n);
 /* ---- idle.c ---- */
 
 bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o);
+/* The partition that holds a window back most, as "<topic>/<n>"; "" when none does.  Cached for what is elsewhere. */
+void drift_ingest_slowest(struct drift_ingest *ing, const struct drift_chain *c, int64_t start_ms, int64_t close_ms,
+                          char *ret, size_t cap);
 void drift_ingest_finish(struct drift_ingest *ing);
 
 #endif

@@ -164,15 +164,16 @@ static bool parse_offset(const redisReply *r, struct drift_slot_view *v)
     return r->len == 0 || (drift_i64_parse(r->str, r->len, &offset) && offset >= 0);
 }
 
-/* {OK, now, exists, wm, adv, offset, gone, lowest blob, field, blob, ...}; NULL: fine, else what is not. */
+/* {OK, now, exists, wm, adv, offset, gone, lowest blob, waits, field, blob, ...}; NULL: fine, else what is not. */
 static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
 {
-    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, BLOBS };
+    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, WAITS, BLOBS };
     if (r->elements < BLOBS || !drift_reply_i64(r->element[NOW], &v->now_ms) ||
-        !drift_reply_is_text(r->element[EXISTS]) || !optional_i64(r->element[LOWEST], &v->lowest_blob_ms) ||
-        !drift_reply_pairs(r, BLOBS, &v->blobs))
+        !drift_reply_is_text(r->element[EXISTS]) || !drift_reply_is_text(r->element[WAITS]) ||
+        !optional_i64(r->element[LOWEST], &v->lowest_blob_ms) || !drift_reply_pairs(r, BLOBS, &v->blobs))
         return "reply";
     v->exists = r->element[EXISTS]->len > 0;
+    v->waits = r->element[WAITS]->len > 0;
     return !optional_i64(r->element[WM], &v->wm_ms)       ? "wm"
            : !parse_adv(r->element[ADV], v)               ? "adv"
            : !parse_offset(r->element[OFFSET], v)         ? "offset"

@@ -56,6 +56,7 @@ START_TEST(defaults_are_those_of_the_header)
     ck_assert_uint_eq(m->min_events, 100);
     ck_assert_int_eq(m->label_window_ms, m->window_ms);
     ck_assert_int_eq(m->label_lateness_ms, m->lateness_ms);
+    ck_assert_uint_eq(m->max_open, 1000);
     ck_assert_str_eq(m->include, "*");
     ck_assert(isnan(m->threshold));
     ck_assert_int_eq(m->status_endpoint, -1);

@@ -363,6 +363,84 @@ START_TEST(hostile_slot)
 }
 END_TEST
 
+static void event_at(struct drift_partition *p, int64_t offset, int64_t time_ms)
+{
+    struct drift_event ev = {.time_ms = time_ms, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+    ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+    drift_partition_pass(p, offset, time_ms);
+}
+
+/* Windows pile up until max_open; only a newest window waits, and never for the partition's own watermark. */
+START_TEST(full_of_unjudged_windows)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    int64_t first, close;
+    make_chain(&c);
+    model.max_open = 6;
+    struct drift_partition *p = start(&c, &s);
+    for (int64_t i = 0; i < 6; i++) {
+        ck_assert(!drift_partition_full(p, 0, 2 * i * WINDOW));
+        event_at(p, i, 2 * i * WINDOW);
+    }
+    ck_assert_uint_eq(drift_partition_unjudged(p, 0, &first, &close), 6);
+    ck_assert_int_eq(first, 0);
+    ck_assert_int_eq(close, WINDOW + LATENESS);
+    ck_assert(drift_partition_full(p, 0, 11 * WINDOW));        /* a newer one */
+    ck_assert(!drift_partition_full(p, 0, 10 * WINDOW + 999)); /* the newest itself */
+    ck_assert(!drift_partition_full(p, 0, 9 * WINDOW));        /* an older one, not open yet */
+    ck_assert(!drift_partition_full(p, 0, 0));                 /* late */
+    ck_assert(!drift_partition_relieved(p, 0));
+    flush(p, &s);
+    drift_partition_free(p);
+    p = start(&c, &s); /* another owner counts the same ones */
+    ck_assert(drift_partition_full(p, 0, 11 * WINDOW));
+    c.judged_until_ms = 5 * WINDOW; /* three of six */
+    ck_assert(!drift_partition_full(p, 0, 11 * WINDOW));
+    ck_assert(drift_partition_relieved(p, 0));
+    /* what holds open windows is its own watermark: it must go on, however small the limit */
+    model.max_open = 2;
+    c.judged_until_ms = 8 * WINDOW;
+    ck_assert_uint_eq(drift_partition_unjudged(p, 0, &first, &close), 2);
+    ck_assert_int_gt(close, drift_partition_watermark(p));
+    ck_assert(!drift_partition_full(p, 0, 11 * WINDOW));
+    model.max_open = 0;
+    c.judged_until_ms = INT64_MIN;
+    ck_assert(!drift_partition_full(p, 0, 11 * WINDOW));
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
+/* Why a partition is not read stands in its slot as long as it holds, and whoever takes over removes it. */
+START_TEST(waiting_is_in_the_slot)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    make_chain(&c);
+    struct drift_partition *p = start(&c, &s);
+    flush(p, &s);
+    ck_assert(!drift_partition_dirty(p, 0));
+    drift_partition_wait(p, NULL);
+    ck_assert(!drift_partition_dirty(p, 0));
+    drift_partition_wait(p, "for a schema");
+    ck_assert(drift_partition_dirty(p, 0));
+    flush(p, &s);
+    ck_assert_str_eq(drift_pairs_find(&s.fields, "waits")->value, "for a schema");
+    drift_partition_wait(p, "for a schema");
+    ck_assert(!drift_partition_dirty(p, 0));
+    drift_partition_free(p);
+    p = start(&c, &s);
+    ck_assert(drift_partition_dirty(p, 0));
+    flush(p, &s);
+    ck_assert_ptr_null(drift_pairs_find(&s.fields, "waits"));
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
 /* Thousands of windows: memory for the open ones only, and closed ones go when their verdicts have settled. */
 START_TEST(many_windows)
 {
@@ -446,6 +524,8 @@ int main(void)
     drift_test_add(s, "idle_and_log_apart", idle_and_log_apart, 10);
     drift_test_add(s, "other_cells", other_cells, 10);
     drift_test_add(s, "hostile_slot", hostile_slot, 10);
+    drift_test_add(s, "full_of_unjudged_windows", full_of_unjudged_windows, 10);
+    drift_test_add(s, "waiting_is_in_the_slot", waiting_is_in_the_slot, 10);
     drift_test_add(s, "many_windows", many_windows, 60);
     drift_test_add(s, "partial_after_loss", partial_after_loss, 10);
     int status = drift_test_run(s);

@@ -212,12 +212,13 @@ START_TEST(read_view)
     struct drift_slot_view v;
     struct drift_pair sets[] = {PAIR("b:m:i:120000:", "two"), PAIR("b:m:i:60000:", "one"), PAIR("b:m:i:0:", "zero"),
                                 PAIR("b:m:l:0:", "label"),    PAIR("b:mm:i:0:", "other"),  PAIR("b:m:i:junk", "x"),
-                                PAIR("offset", "41"),         PAIR("wm", "130000"),        PAIR("gone:m:i", "-60000")};
+                                PAIR("offset", "41"),         PAIR("wm", "130000"),        PAIR("gone:m:i", "-60000"),
+                                PAIR("waits", "why")};
     const int64_t starts[] = {60000, 180000, 0};
     enum drift_reply reply;
     int64_t now;
     ok(drift_store_read(s, slot, "m:i", INT64_MIN, starts, 3, &v, &err));
-    ck_assert(!v.exists && !v.has_adv);
+    ck_assert(!v.exists && !v.waits && !v.has_adv);
     ck_assert_str_eq(v.offset, "");
     ck_assert_int_eq(v.wm_ms, INT64_MIN);
     ck_assert_int_eq(v.gone_ms, INT64_MIN);
@@ -227,10 +228,10 @@ START_TEST(read_view)
     ck_assert_str_ne(field(&server, KEY, "seen"), ""); /* flaw 14: a read that writes */
 
     acquire(1);
-    struct drift_flush f = {.prev = head(1), .new_head = head(2), .sets = sets, .n_sets = 9};
+    struct drift_flush f = {.prev = head(1), .new_head = head(2), .sets = sets, .n_sets = 10};
     ok(drift_store_flush(s, slot, &f, &reply, &now, &err));
     ok(drift_store_read(s, slot, "m:i", INT64_MIN, starts, 3, &v, &err));
-    ck_assert(v.exists && !v.has_adv);
+    ck_assert(v.exists && v.waits && !v.has_adv);
     ck_assert_str_eq(v.offset, "41");
     ck_assert_int_eq(v.wm_ms, 130000);
     ck_assert_int_eq(v.gone_ms, -60000);

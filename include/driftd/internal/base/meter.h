@@ -30,6 +30,8 @@
     X(QUARANTINED, "driftd_records_quarantined_total", counter, "topic", "Records written to the quarantine topic.")   \
     X(OFFSET_GAPS, "driftd_offset_gap_records_total", counter, "topic",                                                \
       "Offsets that the log itself left out (compaction, transactions).")                                              \
+    X(HELD, "driftd_partition_holds_total", counter, "topic",                                                          \
+      "Times that a partition was not read on until verdicts had caught up (max_open).")                               \
     X(LAG, "driftd_consumer_lag_records", gauge, "topic,partition", "High watermark less next offset.")                \
     X(OFFSET, "driftd_next_offset", gauge, "topic,partition", "Next record to count.")                                 \
     X(WATERMARK, "driftd_watermark_timestamp_seconds", gauge, "topic,partition",                                       \

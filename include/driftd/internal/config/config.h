@@ -180,6 +180,7 @@ struct drift_model {
     int64_t label_window_ms, label_lateness_ms; /* default: as above */
     uint64_t min_events;                        /* fewer: held and carried over; 100 */
     uint32_t max_carry; /* windows carried at most before they are judged anyhow; 0 = no limit */
+    uint32_t max_open;  /* windows of a chain with counts in one partition that are not judged; 0: no limit (tests) */
     char *include;      /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;

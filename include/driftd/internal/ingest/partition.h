@@ -40,6 +40,17 @@ int64_t drift_partition_watermark(const struct drift_partition *p); /* INT64_MIN
 /* Counts one event of `chain` (index in settings) or refuses it; the reason, or NONE.  Does not move offset or
  * watermark: drift_partition_pass does, once a record. */
 enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain, const struct drift_event *ev);
+/* Would the event open the newest window of a chain that has max_open windows waiting for their verdicts?  Then it must
+ * not be counted yet.  Never true while the oldest of them still waits for this partition's own watermark, so that a
+ * partition never waits for itself; never for an event that falls behind the newest window. */
+bool drift_partition_full(const struct drift_partition *p, size_t chain, int64_t time_ms);
+/* Have so many been judged meanwhile that reading on is worth it: half of them, or all that can be? */
+bool drift_partition_relieved(const struct drift_partition *p, size_t chain);
+/* Windows of a chain with counts that are not judged, and when the oldest of them is closed (INT64_MAX: none). */
+size_t drift_partition_unjudged(const struct drift_partition *p, size_t chain, int64_t *ret_start, int64_t *ret_close);
+/* Why there is more to read that is not read; NULL: it is.  Kept in the slot, for other instances and for people. */
+void drift_partition_wait(struct drift_partition *p, const char *why);
+
 /* Counts a refusal; chain -1: the record belongs to none. */
 void drift_partition_refuse(struct drift_partition *p, int chain, enum drift_reason why);
 /* The record at `offset` is settled; time_ms: its event time, INT64_MIN when it does not move the watermark. */

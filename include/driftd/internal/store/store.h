@@ -3,7 +3,7 @@
  * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
  * names, with every name percent-encoded (drift_name_encode):
  *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv partial b:* gone:* late:*
- *                                             other:* reconciled:* owner acquired
+ *                                             other:* reconciled:* waits owner acquired
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
  *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
@@ -105,6 +105,7 @@ int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char
 struct drift_slot_view {
     bool exists;           /* somebody has acquired it */
     int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
+    bool waits;            /* its owner has more to read but may not, the field says why: not idle */
     bool has_adv;
     int64_t adv_from_ms, adv_to_ms, adv_at_ms;
     char offset[24];        /* "" when absent */
