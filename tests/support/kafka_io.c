@@ -1,14 +1,20 @@
 /* tests/support/kafka_io.c    Raw Kafka for the Python tests: topics, records of any bytes, and what a topic holds.
  *
- *     kafka_io topic BROKERS TOPIC PARTITIONS [KEY=VALUE]...     create; an existing topic is no error
+ *     kafka_io topic BROKERS TOPIC PARTITIONS [KEY=VALUE]...     create; an existing topic is no error;
+ *                                                                replication=N is the number of replicas (1)
+ *     kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for a topic
+ *     kafka_io delete BROKERS TOPIC
  *     kafka_io produce BROKERS TOPIC < records                   little endian, a record: i32 partition (-1: by key),
  *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value
- * bytes
- *                                                                (-1: null), key, value
+ *                                                                bytes (-1: null), key, value
  *     kafka_io transactions BROKERS TOPIC N < records            the same records, N to a transaction; one whose first
- * record has the key `abort` is aborted kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for
- * a topic kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a
- * line; key, value and header values as hex kafka_io delete BROKERS TOPIC */
+ *                                                                record has the key `abort` is aborted
+ *     kafka_io feed BROKERS TOPIC... < records                   for hours, through broker failures: each record has an
+ *                                                                i32 index of its topic in front and no timestamp; at
+ *                                                                the end prints how many were delivered, and how many
+ *                                                                nobody knows about
+ *     kafka_io consume BROKERS TOPIC > lines                     every record up to the end, one JSON object a line;
+ *                                                                key, value and header values as hex */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -84,10 +90,16 @@ static int topic(int argc, char **argv)
     rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
     rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
     char text[512];
-    rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(argv[3], atoi(argv[4]), 1, text, sizeof text);
+    int replicas = 1;
+    for (int i = 5; i < argc; i++)
+        if (!strncmp(argv[i], "replication=", 12))
+            replicas = atoi(argv[i] + 12);
+    rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(argv[3], atoi(argv[4]), replicas, text, sizeof text);
     if (!t)
         die(argv[3], text);
     for (int i = 5; i < argc; i++) {
+        if (!strncmp(argv[i], "replication=", 12))
+            continue;
         char *eq = strchr(argv[i], '=');
         if (!eq)
             die(argv[i], "not KEY=VALUE");
@@ -170,7 +182,9 @@ static rd_kafka_t *transactional(const char *brokers)
     snprintf(id, sizeof id, "kafka_io-%ld", (long)getpid());
     if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text) ||
         rd_kafka_conf_set(conf, "partitioner", "murmur2_random", text, sizeof text) ||
-        rd_kafka_conf_set(conf, "transactional.id", id, text, sizeof text))
+        rd_kafka_conf_set(conf, "transactional.id", id, text, sizeof text) ||
+        /* nobody waits longer for one whose producer was killed */
+        rd_kafka_conf_set(conf, "transaction.timeout.ms", "10000", text, sizeof text))
         die("client", text);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!rk)
@@ -228,6 +242,69 @@ static int produce(char **argv, uint64_t per)
     printf("%" PRIu64 "\n", n_delivered);
     rd_kafka_destroy(rk);
     return n_delivered == n ? 0 : 1;
+}
+
+/* ---- feed ---- */
+static uint64_t n_unknown;
+static void settled(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    (void)rk;
+    (void)opaque;
+    *(m->err ? &n_unknown : &n_delivered) += 1;
+}
+static rd_kafka_t *feeder(const char *brokers)
+{
+    static const char *const options[][2] = {{"enable.idempotence", "true"},
+                                             {"partitioner", "murmur2_random"},
+                                             {"linger.ms", "5"},
+                                             {"message.timeout.ms", "300000"},
+                                             {"queue.buffering.max.messages", "20000"},
+                                             {"reconnect.backoff.max.ms", "500"},
+                                             {"log_level", "2"}};
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text))
+        die("client", text);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (rd_kafka_conf_set(conf, options[i][0], options[i][1], text, sizeof text))
+            die(options[i][0], text);
+    rd_kafka_conf_set_dr_msg_cb(conf, settled);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!rk)
+        die("client", text);
+    return rk;
+}
+/* Whoever reads the topics afterwards knows what arrived: a record that was given up is no failure here. */
+static int feed(int argc, char **argv)
+{
+    rd_kafka_t *rk = feeder(argv[2]);
+    struct __attribute__((packed)) {
+        int32_t topic, partition, key, value;
+    } h;
+    char text[512];
+    while (take(&h, sizeof h)) {
+        uint8_t *key = bytes(h.key), *value = bytes(h.value);
+        if (h.topic < 0 || h.topic >= argc - 3)
+            die("stdin", "an index of no topic");
+        rd_kafka_resp_err_t e;
+        while ((e = rd_kafka_producev(
+                    rk, RD_KAFKA_V_TOPIC(argv[3 + h.topic]), RD_KAFKA_V_PARTITION(h.partition),
+                    RD_KAFKA_V_KEY(key, key ? (size_t)h.key : 0), RD_KAFKA_V_VALUE(value, value ? (size_t)h.value : 0),
+                    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            rd_kafka_poll(rk, 50);
+        if (rd_kafka_fatal_error(rk, text, sizeof text))
+            die("feed", text);
+        if (e)
+            die(argv[3 + h.topic], rd_kafka_err2str(e));
+        rd_kafka_poll(rk, 0);
+        free(key);
+        free(value);
+    }
+    rd_kafka_flush(rk, 120000);
+    printf("{\"delivered\":%" PRIu64 ",\"unknown\":%" PRIu64 "}\n", n_delivered,
+           n_unknown + (uint64_t)rd_kafka_outq_len(rk));
+    rd_kafka_destroy(rk);
+    return 0;
 }
 
 /* ---- consume ---- */
@@ -307,8 +384,10 @@ int main(int argc, char **argv)
         return delete (argv);
     if (!strcmp(verb, "produce"))
         return produce(argv, 0);
+    if (!strcmp(verb, "feed"))
+        return feed(argc, argv);
     if (!strcmp(verb, "consume"))
         return consume(argv);
-    fputs("usage: kafka_io topic|grow|delete|produce|transactions|consume BROKERS TOPIC ...\n", stderr);
+    fputs("usage: kafka_io topic|grow|delete|produce|transactions|feed|consume BROKERS TOPIC ...\n", stderr);
     return 2;
 }
