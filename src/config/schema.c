@@ -66,6 +66,10 @@ static const struct drift_schema_choice formats[] = {
     {"json", DRIFT_FORMAT_JSON, "one JSON object a record"},
     {"avro", DRIFT_FORMAT_AVRO, "Confluent framing and `registry`, or plain Avro of `schema_file`"},
     {NULL, 0, NULL}};
+static const struct drift_schema_choice recreated[] = {
+    {"wait", DRIFT_RECREATED_WAIT, "nothing of it is read until this is set to `earliest`"},
+    {"earliest", DRIFT_RECREATED_EARLIEST, "it is read from its start; counts and watermark stay"},
+    {NULL, 0, NULL}};
 static const struct drift_schema_choice time_units[] = {
     {"s", DRIFT_TIME_S, "seconds since 1970 UTC"},
     {"ms", DRIFT_TIME_MS, "milliseconds"},
@@ -599,6 +603,12 @@ static const struct drift_schema_row stream_keys[] = {
      .min = 1,
      .max = 4096,
      .help = "distinct feature fields noticed in all; further names are counted only"},
+    {.key = "on_recreated",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_stream, on_recreated),
+     .choices = recreated,
+     .fallback = "wait",
+     .help = "when a log ends before the offset that comes next: its topic was deleted and made again, or cut off"},
     {.key = NULL}};
 static const struct drift_schema_row stream = {.key = "",
                                                .type = DRIFT_T_MAP,

@@ -192,6 +192,48 @@ void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost
 
 /* ---- acquiring ---- */
 
+/* The log may grow past the offset again, and nobody would see that what lies below was never counted. */
+static int mark_anew(struct drift_ingest *ing, struct owned *o, struct drift_err *err)
+{
+    char head[DRIFT_HEAD], one[] = "1", name[] = "anew";
+    struct drift_pair set = {name, one, 1};
+    enum drift_reply reply;
+    int64_t now;
+    drift_random_hex32(head);
+    struct drift_flush f = {.prev = o->head, .new_head = head, .n_sets = 1, .sets = &set};
+    return drift_store_flush(ing->set.store, (struct drift_slot_id){o->topic, o->number}, &f, &reply, &now, err);
+}
+
+/* The log ends before what comes next: deleted and made again, or cut off by an unclean election.  RANGE: it waits. */
+static int log_is_another(struct drift_ingest *ing, struct owned *o, struct drift_partition *state, int64_t low,
+                          int64_t high, struct drift_err *err)
+{
+    int64_t next = drift_partition_next(state);
+    bool known = drift_partition_anew(state);
+    int rc = 0;
+    if (!known && ++o->beyond < ANEW_SIGHTINGS)
+        return drift_fail(
+            err, DRIFT_E_RANGE, DRIFT_RETRY,
+            "the log ends at offset %" PRId64 ", before the next one to count (%" PRId64 "): asking again", high, next);
+    if (o->stream->config->on_recreated == DRIFT_RECREATED_EARLIEST) {
+        drift_log(DRIFT_ERROR, "topic_recreated", KV_S("topic", o->topic), KV_I("partition", o->number),
+                  KV_I("from_offset", next), KV_I("to_offset", low),
+                  KV_S("text",
+                       "the log ended before what was counted already: deleted and made again, or cut off; it is "
+                       "read from its start, counts and watermark stay, windows it falls in are partial"));
+        drift_count(DRIFT_M_RECREATED, o->topic);
+        drift_partition_start(state, low, false);
+        return 0;
+    }
+    if (!known && (rc = mark_anew(ing, o, err)) != 0)
+        return rc;
+    return drift_fail(err, DRIFT_E_RANGE, DRIFT_RETRY,
+                      "the log ended before offset %" PRId64
+                      " that comes next: the topic was made anew or cut off; set "
+                      "on_recreated: earliest for its stream to read it from its start",
+                      next);
+}
+
 /* Where does reading begin?  The slot knows; else the start of the log.  A log that lost what the slot asks for is
  * said loudly. */
 static int place_start(struct drift_ingest *ing, struct owned *o, struct drift_partition *state, struct drift_err *err)
@@ -202,11 +244,9 @@ static int place_start(struct drift_ingest *ing, struct owned *o, struct drift_p
         return rc;
     if (o->end_offset < 0)
         o->end_offset = high;
-    if (next > high)
-        return drift_fail(err, DRIFT_E_RANGE, DRIFT_RETRY,
-                          "offset %" PRId64 " lies beyond the end of the log (%" PRId64 "): was the topic made anew? "
-                          "use another group, or remove its state from Redis",
-                          next, high);
+    if (next > high || drift_partition_anew(state))
+        return log_is_another(ing, o, state, low, high, err);
+    o->beyond = 0;
     if (next >= low)
         return 0;
     if (next >= 0) {

@@ -15,7 +15,7 @@
 #include "driftd/internal/window/blob.h"
 
 enum { BLOB_MAX = 64 << 20, NUMBER = 24 };
-static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000 */
+static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000; as partial_ms: until the next record */
 
 struct window {
     size_t chain;
@@ -62,9 +62,11 @@ struct drift_partition {
     int64_t log_wm_ms;  /* greatest event time of the log alone */
     int64_t close_ms;   /* the lowest of the open windows'; INT64_MAX: none */
     int64_t partial_ms; /* windows that start at or before it were not seen from their beginning; INT64_MIN: none */
+    int64_t partial_from_ms; /* but for those that a watermark here had closed */
     bool await_first, offset_dirty, wm_dirty, log_dirty, partial_dirty, waits_dirty, urgent;
     char *waits; /* NULL: it is read */
-    char offset_text[NUMBER], wm_text[NUMBER], log_text[NUMBER], partial_text[NUMBER];
+    bool anew, anew_dirty;
+    char offset_text[NUMBER], wm_text[NUMBER], log_text[NUMBER], partial_text[NUMBER], partial_from_text[NUMBER];
     size_t n_windows, cap_windows;
     struct window **windows; /* ascending (start, chain) */
     struct total *other;     /* [DRIFT_N_REASON] that belong to no chain */
@@ -127,7 +129,7 @@ struct drift_partition *drift_partition_new(const struct drift_partition_setting
     p->set.topic = p->topic;
     p->set.chains = NULL; /* borrowed for this call only */
     p->offset = -1;
-    p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
+    p->wm_ms = p->log_wm_ms = p->partial_ms = p->partial_from_ms = INT64_MIN;
     p->close_ms = INT64_MAX;
     init_totals(p);
     return p;
@@ -154,12 +156,12 @@ static void forget(struct drift_partition *p)
     p->n_bound = 0;
     init_totals(p);
     p->offset = -1;
-    p->wm_ms = p->log_wm_ms = p->partial_ms = INT64_MIN;
+    p->wm_ms = p->log_wm_ms = p->partial_ms = p->partial_from_ms = INT64_MIN;
     p->close_ms = INT64_MAX;
     p->await_first = p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->urgent = false;
     free(p->waits);
     p->waits = NULL;
-    p->waits_dirty = false;
+    p->waits_dirty = p->anew = p->anew_dirty = false;
 }
 
 void drift_partition_free(struct drift_partition *p)
@@ -349,6 +351,10 @@ int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fi
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "field wm of partition %s in Redis is no time", p->name);
     if ((f = drift_pairs_find(fields, "partial")) && parse_number(f, &v))
         p->partial_ms = v;
+    p->await_first = p->partial_ms >= TIME_MAX_MS;
+    if ((f = drift_pairs_find(fields, "partial_from")) && parse_number(f, &v))
+        p->partial_from_ms = v;
+    p->anew = drift_pairs_find(fields, "anew");
     p->waits_dirty = drift_pairs_find(fields, "waits");               /* not any more */
     if ((f = drift_pairs_find(fields, "log")) && parse_number(f, &v)) /* absent: advances alone have raised wm */
         p->log_wm_ms = v;
@@ -377,11 +383,35 @@ int64_t drift_partition_next(const struct drift_partition *p)
     return p->offset;
 }
 
+/* Records that nobody will see belonged to windows that were open, or to later ones, up to the first record after them:
+ * its time ends it. */
+static void mark_lost(struct drift_partition *p)
+{
+    bool judged = true;
+    for (size_t c = 0; c < p->set.n_chains; c++)
+        judged = judged && p->chains[c].chain->judged_until_ms > p->partial_ms;
+    if (judged || p->partial_ms == INT64_MIN) /* else an older loss is still to be judged: together they are one */
+        p->partial_from_ms = p->wm_ms;
+    p->partial_ms = TIME_MAX_MS;
+    p->await_first = p->partial_dirty = true;
+    for (size_t i = 0; i < p->n_windows; i++)
+        if (p->windows[i]->summary)
+            p->windows[i]->partial = p->windows[i]->dirty = true;
+}
+
 void drift_partition_start(struct drift_partition *p, int64_t offset, bool at_low)
 {
     p->offset = offset;
     p->offset_dirty = true;
-    p->await_first = !at_low;
+    if (!at_low)
+        mark_lost(p);
+    p->anew_dirty = p->anew_dirty || p->anew;
+    p->anew = false;
+}
+
+bool drift_partition_anew(const struct drift_partition *p)
+{
+    return p->anew;
 }
 
 int64_t drift_partition_watermark(const struct drift_partition *p)
@@ -500,14 +530,11 @@ void drift_partition_wait(struct drift_partition *p, const char *why)
     p->waits_dirty = true;
 }
 
-static void mark_partial(struct drift_partition *p, int64_t time_ms)
+static void end_loss(struct drift_partition *p, int64_t time_ms)
 {
     p->await_first = false;
     p->partial_ms = time_ms;
     p->partial_dirty = true;
-    for (size_t i = 0; i < p->n_windows; i++)
-        if (p->windows[i]->start_ms <= time_ms && p->windows[i]->summary)
-            p->windows[i]->partial = p->windows[i]->dirty = true;
 }
 
 static void raise_watermark(struct drift_partition *p, int64_t to_ms)
@@ -523,7 +550,7 @@ void drift_partition_pass(struct drift_partition *p, int64_t offset, int64_t tim
     if (time_ms == INT64_MIN)
         return;
     if (p->await_first)
-        mark_partial(p, time_ms);
+        end_loss(p, time_ms);
     if (time_ms > p->log_wm_ms) {
         p->log_wm_ms = time_ms;
         p->log_dirty = true;
@@ -638,10 +665,14 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
         add_number(p, "log", p->log_wm_ms, p->log_text);
     if (p->partial_dirty)
         add_number(p, "partial", p->partial_ms, p->partial_text);
+    if (p->partial_dirty)
+        add_number(p, "partial_from", p->partial_from_ms, p->partial_from_text);
     if (p->waits_dirty && p->waits)
         add_set(p, "waits", p->waits, strlen(p->waits));
     else if (p->waits_dirty)
         add_del(p, "waits");
+    if (p->anew_dirty)
+        add_del(p, "anew");
     for (size_t i = 0; i < p->n_windows; i++) {
         struct window *w = p->windows[i];
         if (!w->dirty)
@@ -673,6 +704,7 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
 void drift_partition_flushed(struct drift_partition *p)
 {
     p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->waits_dirty = p->urgent = false;
+    p->anew_dirty = false;
     p->close_ms = INT64_MAX;
     for (int r = 1; r < DRIFT_N_REASON; r++)
         p->other[r].dirty = false;

@@ -25,6 +25,7 @@ enum {
     STEP_MS = 1000,      /* acquiring lets the group wait no longer */
     RETRY_MS = 500,
     STALL_MAX_MS = 8000,
+    ANEW_SIGHTINGS = 3, /* of a log that ends before the next offset, a second apart: a new leader may be behind */
     HOLD_MS = 100, /* between two looks whether verdicts have caught up */
     REDIS_RETRY_MAX_MS = 5000,
     QUARANTINE_MS = 200,
@@ -63,6 +64,7 @@ struct owned {
     int64_t gap_offset, eof_offset, end_offset /* --until-end: high watermark at first sight; -1: not asked */;
     int64_t retry_ms, last_record_ms, flush_due_ms, checked_ms, advance_ms; /* monotonic */
     int64_t stall_ms; /* how long it waits the next time that a schema is not to be had */
+    unsigned beyond;  /* sightings of a log that ends before the next offset */
     int held_by;      /* chain of the stream whose verdicts must catch up first; -1: none */
     char waiting[DRIFT_ERR_TEXT];
     struct shown shown;

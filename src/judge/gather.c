@@ -256,6 +256,9 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
     *ret = next_window(st, g, &again) && again == start ? DRIFT_JUDGE_JUDGED : DRIFT_JUDGE_AGAIN;
     for (size_t i = 0; i < g->n_parts; i++)
         g->lost = g->lost || (g->parts[i].needed && g->parts[i].view.gone_ms > start);
+    for (size_t i = 0; i < g->n_parts; i++) /* one that lost all its records of the window has no blob to say so */
+        g->partial = g->partial || (g->parts[i].needed && g->parts[i].view.partial_ms >= start &&
+                                    g->parts[i].view.partial_from_ms < close_ms);
     return 0;
 }
 

@@ -164,10 +164,11 @@ static bool parse_offset(const redisReply *r, struct drift_slot_view *v)
     return r->len == 0 || (drift_i64_parse(r->str, r->len, &offset) && offset >= 0);
 }
 
-/* {OK, now, exists, wm, adv, offset, gone, lowest blob, waits, field, blob, ...}; NULL: fine, else what is not. */
+/* {OK, now, exists, wm, adv, offset, gone, lowest blob, waits, partial, partial_from, field, blob, ...}; NULL: fine,
+ * else what is not. */
 static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
 {
-    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, WAITS, BLOBS };
+    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, WAITS, PARTIAL, PARTIAL_FROM, BLOBS };
     if (r->elements < BLOBS || !drift_reply_i64(r->element[NOW], &v->now_ms) ||
         !drift_reply_is_text(r->element[EXISTS]) || !drift_reply_is_text(r->element[WAITS]) ||
         !optional_i64(r->element[LOWEST], &v->lowest_blob_ms) || !drift_reply_pairs(r, BLOBS, &v->blobs))
@@ -178,7 +179,10 @@ static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
            : !parse_adv(r->element[ADV], v)               ? "adv"
            : !parse_offset(r->element[OFFSET], v)         ? "offset"
            : !optional_i64(r->element[GONE], &v->gone_ms) ? "gone"
-                                                          : NULL;
+           : !optional_i64(r->element[PARTIAL], &v->partial_ms) ||
+                   !optional_i64(r->element[PARTIAL_FROM], &v->partial_from_ms)
+               ? "partial"
+               : NULL;
 }
 
 int drift_store_look(struct drift_store *s, struct drift_slot_id id, const struct drift_slot_ask *ask,
@@ -187,7 +191,11 @@ int drift_store_look(struct drift_store *s, struct drift_slot_id id, const struc
     struct drift_buf key;
     struct drift_args a;
     redisReply *r = NULL;
-    *ret = (struct drift_slot_view){.wm_ms = INT64_MIN, .gone_ms = INT64_MIN, .lowest_blob_ms = INT64_MAX};
+    *ret = (struct drift_slot_view){.wm_ms = INT64_MIN,
+                                    .gone_ms = INT64_MIN,
+                                    .lowest_blob_ms = INT64_MAX,
+                                    .partial_ms = INT64_MIN,
+                                    .partial_from_ms = INT64_MIN};
     int rc = begin(s, id, &key, &a, err);
     if (!rc) {
         drift_args_text(&a, ask->chain_key);

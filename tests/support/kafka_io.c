@@ -4,6 +4,7 @@
  *                                                                replication=N is the number of replicas (1)
  *     kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for a topic
  *     kafka_io delete BROKERS TOPIC
+ *     kafka_io truncate BROKERS TOPIC PARTITION OFFSET           removes the records before the offset
  *     kafka_io produce BROKERS TOPIC < records                   little endian, a record: i32 partition (-1: by key),
  *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value
  *                                                                bytes (-1: null), key, value
@@ -137,6 +138,25 @@ static int delete (char **argv)
     rd_kafka_DeleteTopics(rk, &t, 1, NULL, q);
     admin_wait(q, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     rd_kafka_DeleteTopic_destroy(t);
+    rd_kafka_queue_destroy(q);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
+/* Removes what lies before the offset. */
+static int truncate_log(int argc, char **argv)
+{
+    if (argc < 6)
+        die("truncate", "needs BROKERS TOPIC PARTITION OFFSET");
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
+    rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(l, argv[3], atoi(argv[4]))->offset = atoll(argv[5]);
+    rd_kafka_DeleteRecords_t *d = rd_kafka_DeleteRecords_new(l);
+    rd_kafka_DeleteRecords(rk, &d, 1, NULL, q);
+    admin_wait(q, RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_DeleteRecords_destroy(d);
+    rd_kafka_topic_partition_list_destroy(l);
     rd_kafka_queue_destroy(q);
     rd_kafka_destroy(rk);
     return 0;
@@ -380,6 +400,8 @@ int main(int argc, char **argv)
         return grow(argc, argv);
     if (!strcmp(verb, "topic"))
         return topic(argc, argv);
+    if (!strcmp(verb, "truncate"))
+        return truncate_log(argc, argv);
     if (!strcmp(verb, "delete"))
         return delete (argv);
     if (!strcmp(verb, "produce"))
@@ -388,6 +410,6 @@ int main(int argc, char **argv)
         return feed(argc, argv);
     if (!strcmp(verb, "consume"))
         return consume(argv);
-    fputs("usage: kafka_io topic|grow|delete|produce|transactions|feed|consume BROKERS TOPIC ...\n", stderr);
+    fputs("usage: kafka_io topic|grow|delete|truncate|produce|transactions|feed|consume BROKERS TOPIC ...\n", stderr);
     return 2;
 }

@@ -505,6 +505,33 @@ START_TEST(partial_after_loss)
         ck_assert(f && drift_blob_head(f->value, f->len, &head, &err) == 0);
         ck_assert_msg(head.partial == (w == 1000), "window %" PRId64, w);
     }
+    ck_assert_int_eq(number(&s, "partial"), 1500);
+    ck_assert_int_eq(number(&s, "partial_from"), INT64_MIN);
+    /* again: what was open may lack records, however far ahead; it lasts until a record comes, over restarts too */
+    drift_partition_start(p, 9000, false);
+    flush(p, &s);
+    ck_assert_int_eq(number(&s, "partial_from"), INT64_MIN); /* the first loss is not judged yet */
+    c.judged_until_ms = 2000;
+    drift_partition_start(p, 9000, false);
+    ck_assert_int_eq(number(&s, "partial_from"), INT64_MIN);
+    drift_partition_free(p);
+    p = start(&c, &s);
+    event_at(p, 9000, 3200);
+    event_at(p, 9001, 5000);
+    flush(p, &s);
+    ck_assert_int_eq(number(&s, "partial"), 3200);
+    for (int64_t w = 2000; w < 6000; w += 1000) {
+        char name[64];
+        snprintf(name, sizeof name, "b:m%%2F1:i:%" PRId64 ":", w);
+        const struct drift_pair *f = drift_pairs_find(&s.fields, name);
+        ck_assert_msg(!f == (w == 4000), "window %" PRId64, w);
+        ck_assert(!f || drift_blob_head(f->value, f->len, &head, &err) == 0);
+        ck_assert_msg(!f || head.partial == (w < 4000), "window %" PRId64, w);
+    }
+    c.judged_until_ms = 4000;
+    drift_partition_start(p, 9100, false);
+    flush(p, &s);
+    ck_assert_int_eq(number(&s, "partial_from"), 5000);
     drift_partition_free(p);
     slot_free(&s);
     drift_chain_release(&c);

@@ -213,7 +213,7 @@ START_TEST(read_view)
     struct drift_pair sets[] = {PAIR("b:m:i:120000:", "two"), PAIR("b:m:i:60000:", "one"), PAIR("b:m:i:0:", "zero"),
                                 PAIR("b:m:l:0:", "label"),    PAIR("b:mm:i:0:", "other"),  PAIR("b:m:i:junk", "x"),
                                 PAIR("offset", "41"),         PAIR("wm", "130000"),        PAIR("gone:m:i", "-60000"),
-                                PAIR("waits", "why")};
+                                PAIR("waits", "why"),         PAIR("partial", "70000"),    PAIR("partial_from", "-3")};
     const int64_t starts[] = {60000, 180000, 0};
     enum drift_reply reply;
     int64_t now;
@@ -228,10 +228,12 @@ START_TEST(read_view)
     ck_assert_str_ne(field(&server, KEY, "seen"), ""); /* flaw 14: a read that writes */
 
     acquire(1);
-    struct drift_flush f = {.prev = head(1), .new_head = head(2), .sets = sets, .n_sets = 10};
+    struct drift_flush f = {.prev = head(1), .new_head = head(2), .sets = sets, .n_sets = 12};
     ok(drift_store_flush(s, slot, &f, &reply, &now, &err));
     ok(drift_store_read(s, slot, "m:i", INT64_MIN, starts, 3, &v, &err));
     ck_assert(v.exists && v.waits && !v.has_adv);
+    ck_assert_int_eq(v.partial_ms, 70000);
+    ck_assert_int_eq(v.partial_from_ms, -3);
     ck_assert_str_eq(v.offset, "41");
     ck_assert_int_eq(v.wm_ms, 130000);
     ck_assert_int_eq(v.gone_ms, -60000);

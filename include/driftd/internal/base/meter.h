@@ -44,6 +44,8 @@
     X(FLUSH_SECONDS, "driftd_flush_seconds_total", counter, "", "Time spent in state writes.")                         \
     X(STATE_LOST, "driftd_state_lost_total", counter, "topic",                                                         \
       "Partitions whose Redis state was gone though the group had committed offsets.")                                 \
+    X(RECREATED, "driftd_topic_recreated_total", counter, "topic",                                                     \
+      "Partitions read from their start because their log ended before what was counted.")                             \
     X(VERDICTS, "driftd_verdicts_total", counter, "model,chain,kind", "Windows judged.")                               \
     X(WINDOW_EVENTS, "driftd_window_events", gauge, "model,chain", "Events in the last judged window.")                \
     X(WINDOW_END, "driftd_window_end_timestamp_seconds", gauge, "model,chain", "End of the last judged window.")       \

@@ -145,6 +145,7 @@ enum drift_time_unit {
     DRIFT_TIME_RFC3339,
     DRIFT_TIME_RECORD /* the Kafka record's own timestamp */
 };
+enum drift_recreated { DRIFT_RECREATED_WAIT, DRIFT_RECREATED_EARLIEST };
 struct drift_stream {
     char *name;
     size_t n_topics;
@@ -159,8 +160,9 @@ struct drift_stream {
     char **feature_fields;
     char *score, *decision, *label, *source, *latency;
     enum drift_time_unit time_unit;
-    uint64_t max_record_bytes; /* 1 MiB */
-    uint32_t max_fields;       /* feature fields noticed in all; 4096 */
+    uint64_t max_record_bytes;         /* 1 MiB */
+    uint32_t max_fields;               /* feature fields noticed in all; 4096 */
+    enum drift_recreated on_recreated; /* the log ends before what comes next */
 };
 /* Does the stream feed that chain?  label: it has the role label; input: it has any of features, score,
  * decision, source, latency. */

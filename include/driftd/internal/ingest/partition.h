@@ -35,6 +35,9 @@ int64_t drift_partition_next(const struct drift_partition *p);
 /* Where reading starts when the slot has no offset.  at_low: it is the partition's low watermark, so nothing is
  * partial; else windows that hold the first record's time are. */
 void drift_partition_start(struct drift_partition *p, int64_t offset, bool at_low);
+/* Was the log seen to end before the next offset?  Stands in the slot (field anew), because such a log may grow past
+ * that offset again.  drift_partition_start() takes it back. */
+bool drift_partition_anew(const struct drift_partition *p);
 int64_t drift_partition_watermark(const struct drift_partition *p); /* INT64_MIN: none */
 
 /* Counts one event of `chain` (index in settings) or refuses it; the reason, or NONE.  Does not move offset or

@@ -3,7 +3,8 @@
  * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
  * names, with every name percent-encoded (drift_name_encode):
  *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv partial b:* gone:* late:*
- *                                             other:* reconciled:* waits owner acquired
+ *                                             other:* reconciled:* waits anew
+ *                                             partial_from owner acquired
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
  *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
@@ -108,8 +109,10 @@ struct drift_slot_view {
     bool waits;            /* its owner has more to read but may not, the field says why: not idle */
     bool has_adv;
     int64_t adv_from_ms, adv_to_ms, adv_at_ms;
-    char offset[24];        /* "" when absent */
-    int64_t gone_ms;        /* INT64_MIN when absent */
+    /* Records were lost unseen: windows that start by partial are partial here, unless partial_from had closed them. */
+    int64_t partial_ms, partial_from_ms; /* INT64_MIN when absent */
+    char offset[24];                     /* "" when absent */
+    int64_t gone_ms;                     /* INT64_MIN when absent */
     int64_t lowest_blob_ms; /* lowest window start >= from_ms of the chain that has a blob; INT64_MAX: none */
     struct drift_pairs blobs;
 };
