@@ -617,7 +617,7 @@ static int open_stages(struct pipeline *p, struct drift_err *err)
     struct drift_ingest_settings is = {
         c, p->store_ingest, p->registry, &drift_clock_system, p->set.instance, p->set.until_end, refresh, wake_judge,
         p};
-    struct drift_judge_settings js = {c, p->store_judge, judged, p};
+    struct drift_judge_settings js = {c, p->store_judge, judged, p, &drift_clock_system};
     struct drift_sender_settings ss = {c, p->store_sender, &drift_clock_system, p->set.until_end, p->set.instance};
     struct drift_server_settings hs = {c->http.listen, live, ready, status, p};
     int rc = drift_ingest_new(&is, &p->ingest, err);

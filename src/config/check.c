@@ -75,6 +75,12 @@ CHECKER(state)
     if (c->state.retain_ms < c->state.settle_ms)
         drift_fill_error(f, drift_fill_at(node, has(node, "retain") ? "retain" : "settle"), path, "retain",
                          "must be at least `settle`: a failover could lose what was dropped");
+    if (c->state.max_hold_ms && c->state.max_hold_ms < c->state.settle_ms)
+        drift_fill_error(f, drift_fill_at(node, "max_hold"), path, "max_hold",
+                         "must be at least `settle`: a verdict must be settled before the next window is forced");
+    else if (c->state.max_hold_ms && c->state.max_hold_ms <= c->state.idle_after_ms)
+        drift_fill_warning(f, drift_fill_at(node, "max_hold"), path, "max_hold",
+                           "is not above `idle_after`: partitions that are only silent are forced, too");
 }
 
 /* ---- endpoints, playbooks ---- */

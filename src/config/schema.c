@@ -263,6 +263,13 @@ static const struct drift_schema_row state[] = {
      .fallback = "3s",
      .max = 10 * MINUTE,
      .help = "another instance judges a window that its judge left lying for so long"},
+    {.key = "max_hold",
+     .type = DRIFT_T_DURATION,
+     AT(drift_config, state.max_hold_ms),
+     .fallback = "0s",
+     .max = 31 * DAY,
+     .help = "a window that waits so long for partitions in which nothing moves is judged without them, as `forced`; "
+             "at least `settle`; 0s: it waits"},
     {.key = "max_action_age",
      .type = DRIFT_T_DURATION,
      AT(drift_config, state.max_action_age_ms),

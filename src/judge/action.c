@@ -199,6 +199,19 @@ static json_t *config_json(const struct job *k)
     return j;
 }
 
+/* Partitions that max_hold closed: a receiver must know that counts are missing. */
+static void put_forced(const struct job *k, json_t *j)
+{
+    size_t n = json_array_size(k->o->forced);
+    if (!n)
+        return;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n && i < k->cut->list; i++)
+        json_array_append(list, json_array_get(k->o->forced, i));
+    json_object_set_new(j, "forced", list);
+    json_object_set_new(j, "n_forced", count_json(n));
+}
+
 /* What every event carries, whatever it is about. */
 static void put_common(const struct job *k, json_t *j)
 {
@@ -222,6 +235,7 @@ static void put_common(const struct job *k, json_t *j)
     json_object_set_new(j, "schema_ids", drift_outcome_tally(&v->summary->tally[DRIFT_TALLY_SCHEMA], top));
     json_object_set_new(j, "new_fields", drift_outcome_new_fields(o, k->cut->list));
     json_object_set_new(j, "vanished_fields", drift_outcome_vanished_fields(o, k->cut->list));
+    put_forced(k, j);
     if (k->is_cut)
         json_object_set_new(j, "cut", json_true());
 }

@@ -141,13 +141,14 @@ static void say(const struct drift_part *p, int64_t close_ms, int64_t settle_ms,
 }
 
 /* The partition that is furthest behind speaks for all. */
-static bool all_ready(const struct drift_gathered *g, int64_t close_ms, int64_t settle_ms, struct drift_buf *waiting)
+static bool all_ready(struct drift_gathered *g, int64_t close_ms, int64_t settle_ms, struct drift_buf *waiting)
 {
     const struct drift_part *worst = NULL;
     size_t n = 0;
     for (size_t i = 0; i < g->n_parts; i++) {
-        const struct drift_part *p = &g->parts[i];
-        if (!p->needed || ready(&p->view, close_ms, settle_ms))
+        struct drift_part *p = &g->parts[i];
+        p->ready = !p->needed || ready(&p->view, close_ms, settle_ms);
+        if (p->ready)
             continue;
         n++;
         if (!worst || p->view.wm_ms < worst->view.wm_ms)
@@ -156,6 +157,15 @@ static bool all_ready(const struct drift_gathered *g, int64_t close_ms, int64_t 
     if (worst && waiting)
         say(worst, close_ms, settle_ms, n - 1, waiting);
     return !worst;
+}
+
+/* Was the window closed in the slot by FORCE? */
+static bool is_forced(const struct drift_slot_view *v, int64_t close_ms)
+{
+    for (size_t i = 0; i < v->n_forced; i++)
+        if (v->forced[i].from_ms < close_ms && close_ms <= v->forced[i].to_ms)
+            return true;
+    return false;
 }
 
 /* ---- gather ---- */
@@ -243,7 +253,7 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
                           "a slot has counts of a window at %" PRId64 " ms, where the plan has none", start);
     g->start_ms = start;
     g->end_ms = drift_plan_window_end(&st->plan, start);
-    int64_t close_ms = drift_plan_close_ms(&st->plan, start);
+    int64_t close_ms = g->close_ms = drift_plan_close_ms(&st->plan, start);
     mark_needed(st, g, start);
     *ret = DRIFT_JUDGE_WAITING;
     if (!all_ready(g, close_ms, settle_ms, waiting))
@@ -254,11 +264,14 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
             return rc;
     }
     *ret = next_window(st, g, &again) && again == start ? DRIFT_JUDGE_JUDGED : DRIFT_JUDGE_AGAIN;
-    for (size_t i = 0; i < g->n_parts; i++)
-        g->lost = g->lost || (g->parts[i].needed && g->parts[i].view.gone_ms > start);
-    for (size_t i = 0; i < g->n_parts; i++) /* one that lost all its records of the window has no blob to say so */
-        g->partial = g->partial || (g->parts[i].needed && g->parts[i].view.partial_ms >= start &&
-                                    g->parts[i].view.partial_from_ms < close_ms);
+    for (size_t i = 0; i < g->n_parts; i++) {
+        struct drift_part *p = &g->parts[i];
+        p->forced = p->needed && is_forced(&p->view, close_ms);
+        g->n_forced += p->forced;
+        g->lost = g->lost || (p->needed && p->view.gone_ms > start);
+        /* one that lost all its records of the window has no blob to say so */
+        g->partial = g->partial || (p->needed && p->view.partial_ms >= start && p->view.partial_from_ms < close_ms);
+    }
     return 0;
 }
 

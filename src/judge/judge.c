@@ -38,6 +38,8 @@ int drift_judge_new(const struct drift_judge_settings *s, struct drift_judge **r
 {
     struct drift_judge *j = drift_xcalloc(1, sizeof *j);
     j->set = *s;
+    if (!j->set.clock)
+        j->set.clock = &drift_clock_system;
     j->cache = drift_cache_new(s->config, s->store);
     j->bare = drift_layout_new();
     j->known = drift_xcalloc(s->config->n_models ? s->config->n_models : 1, sizeof *j->known);
@@ -58,8 +60,11 @@ void drift_judge_free(struct drift_judge *j)
     for (size_t i = 0; j->secret && i < j->set.config->n_endpoints; i++)
         drift_secret_free(j->secret[i]);
     free(j->secret);
-    for (size_t i = 0; i < j->set.config->n_models; i++)
+    for (size_t i = 0; i < j->set.config->n_models; i++) {
         free(j->known[i].model);
+        for (int k = 0; k < DRIFT_N_CHAIN; k++)
+            drift_hold_release(&j->known[i].hold[k]);
+    }
     free(j->known);
     drift_layout_free(j->bare);
     drift_cache_free(j->cache);
@@ -86,6 +91,7 @@ static void work_release(struct drift_work *w)
     for (size_t i = 0; i < w->o.n_rules; i++)
         drift_rule_result_release(&w->o.rules[i].result);
     free(w->o.rules);
+    json_decref(w->o.forced);
     free(w->measures);
     free(w->why);
     drift_summary_free(w->sum);
@@ -214,6 +220,8 @@ static void set_kind(struct drift_work *w)
         add_carry(w);
         if (is_small(w, w->sum->n))
             v->kind = DRIFT_VERDICT_HELD;
+        else if (w->g.n_forced)
+            v->kind = DRIFT_VERDICT_FORCED;
     }
     v->n = w->sum->n;
 }
@@ -341,6 +349,18 @@ static void set_status(struct drift_work *w)
         o->status = drift_outcome_severity(o) ? DRIFT_STATUS_DEGRADED : DRIFT_STATUS_OK;
 }
 
+static void list_forced(struct drift_work *w)
+{
+    w->o.forced = json_array();
+    for (size_t i = 0; i < w->g.n_parts; i++) {
+        const struct drift_part *p = &w->g.parts[i];
+        char *name = drift_xasprintf("%s/%" PRId32, p->topic, p->partition);
+        if (p->forced)
+            json_array_append_new(w->o.forced, json_string(name));
+        free(name);
+    }
+}
+
 static int decide(struct drift_work *w, struct drift_err *err)
 {
     struct drift_outcome *o = &w->o;
@@ -360,6 +380,7 @@ static int decide(struct drift_work *w, struct drift_err *err)
     o->verdict = &w->v;
     o->baseline = w->baseline ? reference(w)->pooled : NULL;
     o->n_damaged = w->g.n_damaged;
+    list_forced(w);
     bool gap = w->st.judged_until_ms != INT64_MIN && w->st.judged_until_ms < w->g.start_ms;
     o->gap_from_ms = gap ? w->st.judged_until_ms : w->g.start_ms;
     set_kind(w);
@@ -406,6 +427,8 @@ int drift_judge_step(struct drift_judge *j, struct drift_chain_id chain, enum dr
     if (!rc && w.st.head) {
         drift_status_show(j, chain, w.st.status);
         rc = drift_gather(j->set.store, chain, &w.st, j->set.config->state.settle_ms, &w.g, &result, waiting, err);
+        if (!rc)
+            rc = drift_hold_tend(&w, &result, err);
         if (!rc && result == DRIFT_JUDGE_JUDGED)
             rc = judge(&w, &result, err);
     }

@@ -45,6 +45,8 @@ struct drift_part {
     const char *topic; /* borrowed from the plan */
     int32_t partition;
     bool needed; /* of an entry that covers judged_until .. the window */
+    bool ready;  /* not needed, or closed there and settled */
+    bool forced; /* closed there by FORCE: what its owner had not counted is missing */
     struct drift_slot_view view;
     uint64_t n, excluded;
 };
@@ -52,8 +54,9 @@ struct drift_gathered {
     size_t n_parts;
     struct drift_part *parts;
     int64_t start_ms, end_ms; /* the window */
+    int64_t close_ms;         /* its X(W) */
     bool lost, partial;
-    size_t n_damaged;
+    size_t n_damaged, n_forced;
     uint64_t excluded;
 };
 /* Finds the next window of the chain and whether all partitions are ready for it.  ret_result: IDLE, WAITING (waiting
@@ -89,6 +92,13 @@ struct drift_judge {
     struct drift_known *known; /* [config->n_models] */
 };
 
+/* A window that waits, and since when nothing has moved in the partitions that it waits for. */
+struct drift_hold {
+    int64_t start_ms;
+    size_t n;
+    struct drift_held *held;
+};
+
 /* What a judge remembers of a model's chains: nothing that a verdict depends on. */
 struct drift_known {
     char *model;                                   /* NULL: a free place */
@@ -98,6 +108,7 @@ struct drift_known {
         int64_t headers_ns; /* monotonic: when headers were last looked through for old ones */
         uint32_t since;     /* verdicts since bodies were */
     } swept[DRIFT_N_CHAIN];
+    struct drift_hold hold[DRIFT_N_CHAIN];
 };
 /* NULL: a model that the configuration does not have. */
 struct drift_known *drift_judge_known(struct drift_judge *j, const char *model);
@@ -120,6 +131,12 @@ struct drift_work {
 };
 /* Were measures and rules evaluated? */
 bool drift_work_measured(const struct drift_verdict *v);
+
+/* ---- hold.c: max_hold ---- */
+/* After a look at the chain that ended with *ret: when the window has waited for max_hold, forces the partitions that
+ * it waits for, and *ret becomes AGAIN. */
+int drift_hold_tend(struct drift_work *w, enum drift_judge_result *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_hold_release(struct drift_hold *h);
 
 /* ---- write.c, show.c ---- */
 int drift_work_write(struct drift_work *w, enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;

@@ -298,6 +298,8 @@ static void put_window(json_t *j, const struct drift_outcome *o)
     json_object_set_new(j, "gap_from", o->gap_from_ms < v->start_ms ? time_json(o->gap_from_ms) : json_null());
     if (o->n_damaged)
         json_object_set_new(j, "damaged_partitions", count_json(o->n_damaged));
+    if (json_array_size(o->forced))
+        json_object_set(j, "forced", o->forced);
 }
 
 static void put_reference(json_t *j, const struct drift_outcome *o)

@@ -87,6 +87,8 @@ static char *header_text(const struct drift_work *w)
     json_object_set_new(j, "numbers", json_string(w->numbers));
     if (w->o.gap_from_ms < w->v.start_ms)
         json_object_set_new(j, "gap_from", json_integer(w->o.gap_from_ms));
+    if (json_array_size(w->o.forced))
+        json_object_set(j, "forced", w->o.forced);
     char *text = json_dumps(j, JSON_SORT_KEYS | JSON_COMPACT);
     json_decref(j);
     if (!text)

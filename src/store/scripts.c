@@ -89,7 +89,7 @@ static const char read[] =
     "if bad then return bad end\n"
     "redis.call('HSET', k, 'seen', text(now))\n"
     "local s = redis.call('HMGET', k, 'head', 'wm', 'adv', 'offset', 'gone:' .. chain, 'waits',\n"
-    "                     'partial', 'partial_from')\n"
+    "                     'partial', 'partial_from', 'forced')\n"
     "local prefix, from, lowest = 'b:' .. chain .. ':', tonumber(ARGV[2]), nil\n"
     "local nfirst = tonumber(ARGV[3])\n"
     "for i = 4, 3 + nfirst do\n"
@@ -103,7 +103,7 @@ static const char read[] =
     "  end\n"
     "end\n"
     "local out = {'OK', text(now), s[1] and '1' or '', s[2] or '', s[3] or '', s[4] or '', s[5] or '',\n"
-    "             lowest and text(lowest) or '', s[6] or '', s[7] or '', s[8] or ''}\n"
+    "             lowest and text(lowest) or '', s[6] or '', s[7] or '', s[8] or '', s[9] or ''}\n"
     "for i = 4 + nfirst, #ARGV do\n"
     "  local name = prefix .. ARGV[i] .. ':'\n"
     "  local blob = redis.call('HGET', k, name)\n"
@@ -111,7 +111,8 @@ static const char read[] =
     "end\n"
     "return out\n";
 
-/* KEYS slot; ARGV new, to, settle */
+/* KEYS slot; ARGV new, to, settle.  `forced` keeps the last eight spans of the watermark that were forced; one that goes
+ * on where the last one ended is one with it. */
 static const char force[] =
     PRELUDE
     "local k, to = KEYS[1], ARGV[2]\n"
@@ -123,8 +124,16 @@ static const char force[] =
     "if last and not at then return {'BAD', 'adv'} end\n"
     "if last and now - at < tonumber(ARGV[3]) then return {'BUSY', text(now)} end\n"
     "if tonumber(wm) >= tonumber(to) then return {'OK', text(now)} end\n"
+    "local past, list, from = redis.call('HGET', k, 'forced') or '', {}, wm\n"
+    "if #past > 400 then return {'BAD', 'forced'} end\n"
+    "for a, b in string.gmatch(past, '(%-?%d+):(%-?%d+)') do list[#list + 1] = {a, b} end\n"
+    "if #list > 0 and list[#list][2] == wm then from = table.remove(list)[1] end\n"
+    "local forced = from .. ':' .. to\n"
+    "for i = #list, math.max(1, #list - 6), -1 do\n"
+    "  forced = list[i][1] .. ':' .. list[i][2] .. ' ' .. forced\n"
+    "end\n"
     "redis.call('HSET', k, 'fmt', '1', 'adv', wm .. ':' .. to .. ':' .. text(now), 'wm', to,\n"
-    "           'head', ARGV[1])\n"
+    "           'forced', forced, 'head', ARGV[1])\n"
     "return {'OK', text(now)}\n";
 
 /* KEYS chain */

@@ -46,7 +46,7 @@ int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const ch
 /* Fields that only the scripts write: a flush that carried one would undo what they promise. */
 static bool is_reserved(const char *name)
 {
-    static const char *const names[] = {"head", "fmt", "adv", "seen", "owner", "acquired"};
+    static const char *const names[] = {"head", "fmt", "adv", "forced", "seen", "owner", "acquired"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i]))
             return true;
@@ -155,6 +155,25 @@ static bool parse_adv(const redisReply *r, struct drift_slot_view *v)
            drift_i64_parse(two + 1, r->len - (size_t)(two + 1 - r->str), &v->adv_at_ms);
 }
 
+/* "from:to from:to ..." */
+static bool parse_forced(const redisReply *r, struct drift_slot_view *v)
+{
+    if (!drift_reply_is_text(r))
+        return false;
+    for (const char *at = r->str, *end = r->str + r->len; at < end;) {
+        const char *space = memchr(at, ' ', (size_t)(end - at)), *stop = space ? space : end;
+        const char *colon = memchr(at, ':', (size_t)(stop - at));
+        if (!colon || v->n_forced == DRIFT_FORCED_MAX)
+            return false;
+        struct drift_forced *f = &v->forced[v->n_forced++];
+        if (!drift_i64_parse(at, (size_t)(colon - at), &f->from_ms) ||
+            !drift_i64_parse(colon + 1, (size_t)(stop - colon - 1), &f->to_ms))
+            return false;
+        at = stop + 1;
+    }
+    return true;
+}
+
 static bool parse_offset(const redisReply *r, struct drift_slot_view *v)
 {
     int64_t offset;
@@ -164,11 +183,11 @@ static bool parse_offset(const redisReply *r, struct drift_slot_view *v)
     return r->len == 0 || (drift_i64_parse(r->str, r->len, &offset) && offset >= 0);
 }
 
-/* {OK, now, exists, wm, adv, offset, gone, lowest blob, waits, partial, partial_from, field, blob, ...}; NULL: fine,
- * else what is not. */
+/* {OK, now, exists, wm, adv, offset, gone, lowest blob, waits, partial, partial_from, forced, field, blob, ...}; NULL:
+ * fine, else what is not. */
 static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
 {
-    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, WAITS, PARTIAL, PARTIAL_FROM, BLOBS };
+    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, GONE, LOWEST, WAITS, PARTIAL, PARTIAL_FROM, FORCED, BLOBS };
     if (r->elements < BLOBS || !drift_reply_i64(r->element[NOW], &v->now_ms) ||
         !drift_reply_is_text(r->element[EXISTS]) || !drift_reply_is_text(r->element[WAITS]) ||
         !optional_i64(r->element[LOWEST], &v->lowest_blob_ms) || !drift_reply_pairs(r, BLOBS, &v->blobs))
@@ -182,7 +201,8 @@ static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
            : !optional_i64(r->element[PARTIAL], &v->partial_ms) ||
                    !optional_i64(r->element[PARTIAL_FROM], &v->partial_from_ms)
                ? "partial"
-               : NULL;
+           : !parse_forced(r->element[FORCED], v) ? "forced"
+                                                  : NULL;
 }
 
 int drift_store_look(struct drift_store *s, struct drift_slot_id id, const struct drift_slot_ask *ask,

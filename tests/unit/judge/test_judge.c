@@ -743,6 +743,171 @@ START_TEST(old_bodies_and_headers_go)
 }
 END_TEST
 
+/* ---- max_hold ---- */
+
+static int64_t fake_ns;
+static int64_t fake_mono(void *ctx)
+{
+    (void)ctx;
+    return fake_ns;
+}
+static int64_t fake_wall(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+static const struct drift_clock fake_clock = {.wall_ms = fake_wall, .mono_ns = fake_mono};
+static void pass(int64_t ms)
+{
+    fake_ns += ms * 1000000;
+}
+
+/* A judge that forces after 10 s; to be freed by leave(). */
+static struct drift_config *patient;
+static void be_patient(const char *state)
+{
+    char *text = replaced(config_text, "settle: 0s", state);
+    patient = world_config(text);
+    free(text);
+    struct drift_judge_settings s = {.config = patient, .store = store, .judged = judged, .clock = &fake_clock};
+    drift_judge_free(judge);
+    judge = NULL;
+    ok(drift_judge_new(&s, &judge, &err));
+}
+static void leave(void)
+{
+    new_judge(config);
+    drift_config_free(patient);
+}
+static const char SLOT_0[] = "driftd:{p/g%2F1/scores/0}", SLOT_1[] = "driftd:{p/g%2F1/scores/1}";
+
+START_TEST(forced)
+{
+    be_patient("settle: 0s, max_hold: 10s");
+    start(true);
+    put(0, T0 + WINDOW + MIN, T0, usual(), 1000, .5, false); /* nobody has ever acquired the other partition */
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    pass(9999);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    ck_assert_int_eq(number(&server, "EXISTS", SLOT_1), 1); /* `seen` */
+    ck_assert_str_eq(field(&server, SLOT_1, "head"), "");
+    pass(1);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_AGAIN);
+    judges(FORCED, 1000);
+    ck_assert_ptr_nonnull(seen.measures); /* measured, and marked */
+    json_t *h = header_at(T0), *b = body_at(T0);
+    ck_assert_str_eq(str(h, "kind"), "forced");
+    ck_assert_uint_eq(json_array_size(json_object_get(h, "forced")), 1);
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(h, "forced"), 0)), "scores/1");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(b, "forced"), 0)), "scores/1");
+    ck_assert_str_eq(str(b, "kind"), "forced");
+    json_decref(h);
+    json_decref(b);
+    ck_assert_str_eq(field(&server, SLOT_1, "wm"), "1706709960000");
+    ck_assert_str_eq(field(&server, SLOT_1, "forced"), "0:1706709960000");
+    ck_assert_str_eq(field(&server, SLOT_1, "offset"), "");
+    /* the partition comes back: the next window is an ordinary one */
+    window(T0 + WINDOW, 1000, .5);
+    judges(OK, 1000);
+    b = body_at(T0 + WINDOW);
+    ck_assert_ptr_null(json_object_get(b, "forced"));
+    json_decref(b);
+    leave();
+}
+END_TEST
+
+START_TEST(not_forced_while_something_moves)
+{
+    be_patient("settle: 0s, max_hold: 10s");
+    start(true);
+    put(0, T0 + WINDOW, T0, usual(), 500, .5, false);
+    wm(1, T0);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    for (int i = 1; i < 10; i++) { /* one of the two moves: the other one is not forced either */
+        pass(9000);
+        wm(0, T0 + WINDOW + i);
+        ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    }
+    pass(9999);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    ck_assert_str_eq(field(&server, SLOT_1, "forced"), "");
+    pass(1);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_AGAIN);
+    judges(FORCED, 500);
+    json_t *b = body_at(T0);
+    ck_assert_uint_eq(json_array_size(json_object_get(b, "forced")), 2);
+    json_decref(b);
+    /* both owners have other heads now */
+    enum drift_reply r;
+    for (int p = 0; p < 2; p++) {
+        ok(drift_store_check(store, (struct drift_slot_id){"scores", p}, slot_head[p], &r, &err));
+        ck_assert_int_eq(r, DRIFT_REPLY_STALE);
+    }
+    ck_assert_str_eq(field(&server, SLOT_0, "wm"), "1706709960000");
+    leave();
+}
+END_TEST
+
+START_TEST(not_forced_before_the_clock_is_there)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t start_ms = now.tv_sec * INT64_C(1000) / WINDOW * WINDOW;
+    be_patient("settle: 0s, max_hold: 10s");
+    start(true);
+    put(0, start_ms + WINDOW + MIN, start_ms, usual(), 500, .5, false);
+    for (int i = 0; i < 5; i++) { /* its end has not come */
+        ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+        pass(20000);
+    }
+    ck_assert_str_eq(field(&server, SLOT_1, "head"), "");
+    leave();
+}
+END_TEST
+
+START_TEST(forced_counts_settle)
+{
+    be_patient("settle: 20s, max_hold: 20s");
+    start(true);
+    put(0, T0 + WINDOW + MIN, T0, usual(), 1000, .5, false);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    pass(20000);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_AGAIN);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    ck_assert_ptr_nonnull(strstr(waiting_text, "settles in "));
+    pass(60000); /* it is the slot's clock that counts, and nothing is forced twice */
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    leave(); /* the usual judge does not wait */
+    judges(FORCED, 1000);
+}
+END_TEST
+
+static char *dump(const char *suffix);
+START_TEST(forced_and_judged_again)
+{
+    be_patient("settle: 0s, max_hold: 10s");
+    start(true);
+    put(0, T0 + WINDOW + MIN, T0, usual(), 1000, .9, false);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+    pass(10000);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_AGAIN);
+    judges(FORCED, 1000);
+    char *v = dump(":v"), *out = dump(":out");
+    ck_assert_ptr_nonnull(strstr(out, "\\\\\\\"forced\\\\\\\":[\\\\\\\"scores/1\\\\\\\"]"));
+    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} judged_until alerts status");
+    tell(&server, "DEL driftd:{m/g%%2F1/phish-url}:v driftd:{m/g%%2F1/phish-url}:out driftd:{m/g%%2F1/phish-url}:w");
+    leave();
+    judges(FORCED, 1000);
+    char *v2 = dump(":v"), *out2 = dump(":out");
+    ck_assert_str_eq(v, v2);
+    ck_assert_str_eq(out, out2);
+    free(v);
+    free(v2);
+    free(out);
+    free(out2);
+}
+END_TEST
+
 /* ---- the same window twice ---- */
 
 static char *dump(const char *suffix)
@@ -1057,6 +1222,11 @@ int main(void)
     T(thresholds_of_the_plan);
     T(a_rule_taken_out_while_it_fires);
     T(old_bodies_and_headers_go);
+    T(forced);
+    T(not_forced_while_something_moves);
+    T(not_forced_before_the_clock_is_there);
+    T(forced_counts_settle);
+    T(forced_and_judged_again);
     T(judged_again_after_a_failover);
     T(two_judges_one_chain);
     T(conflict);

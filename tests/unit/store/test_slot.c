@@ -138,12 +138,12 @@ END_TEST
 
 START_TEST(flush_refuses_reserved)
 {
-    static const char *const names[] = {"head", "fmt", "adv", "seen", "owner", "acquired"};
+    static const char *const names[] = {"head", "fmt", "adv", "forced", "seen", "owner", "acquired"};
     struct drift_pair set = PAIR("offset", "1");
     enum drift_reply reply;
     int64_t now;
     acquire(1);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct drift_pair bad = PAIR(names[i], "x");
         struct drift_flush sets = {.prev = head(1), .new_head = head(2), .sets = &bad, .n_sets = 1};
         struct drift_flush dels = {.prev = head(1), .new_head = head(2), .dels = &names[i], .n_dels = 1};
@@ -204,6 +204,52 @@ START_TEST(force_replies)
     ok(drift_store_force(s, slot, head(52), 3000, 10000, &reply, &now, &err));
     ck_assert_int_eq(reply, DRIFT_REPLY_BUSY);
     ck_assert_int_eq(flush(2, 3, "offset", "7"), DRIFT_REPLY_STALE); /* the owner learns of it */
+}
+END_TEST
+
+static enum drift_reply force_to(int64_t to)
+{
+    enum drift_reply reply = DRIFT_REPLY_BUSY;
+    int64_t now;
+    ok(drift_store_force(s, slot, head(60), to, 0, &reply, &now, &err));
+    return reply;
+}
+
+START_TEST(force_is_remembered)
+{
+    struct drift_slot_view v;
+    char long_text[600];
+    ck_assert_int_eq(force_to(1000), DRIFT_REPLY_OK); /* a slot that nobody ever acquired */
+    ck_assert_str_eq(field(&server, KEY, "forced"), "0:1000");
+    ck_assert_int_eq(force_to(2000), DRIFT_REPLY_OK); /* goes on */
+    ck_assert_str_eq(field(&server, KEY, "forced"), "0:2000");
+    ck_assert_int_eq(force_to(1500), DRIFT_REPLY_OK); /* nothing to raise */
+    ck_assert_str_eq(field(&server, KEY, "forced"), "0:2000");
+    for (int i = 3; i <= 12; i++) { /* with counting in between, only the last ones stay */
+        char mark[16];
+        snprintf(mark, sizeof mark, "%d", i * 1000 - 500);
+        tell(&server, "HSET " KEY " wm %s", mark);
+        ck_assert_int_eq(force_to(i * 1000), DRIFT_REPLY_OK);
+    }
+    ok(drift_store_read(s, slot, "m:i", 0, NULL, 0, &v, &err));
+    ck_assert(v.exists);
+    ck_assert_uint_eq(v.n_forced, DRIFT_FORCED_MAX);
+    for (int i = 0; i < DRIFT_FORCED_MAX; i++) {
+        ck_assert_int_eq(v.forced[i].from_ms, 4500 + i * 1000);
+        ck_assert_int_eq(v.forced[i].to_ms, 5000 + i * 1000);
+    }
+    drift_slot_view_release(&v);
+    memset(long_text, '1', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = 0;
+    const char *bad[] = {"1", "1:", ":1", "1:2 3", "1:2 x:4", "1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1", long_text};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        tell(&server, "HSET " KEY " forced %s", bad[i]);
+        fails(drift_store_read(s, slot, "m:i", 0, NULL, 0, &v, &err), DRIFT_E_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(err.text, "forced"));
+    }
+    enum drift_reply reply;
+    int64_t now;
+    fails(drift_store_force(s, slot, head(61), 99000, 0, &reply, &now, &err), DRIFT_E_CORRUPT);
 }
 END_TEST
 
@@ -517,6 +563,7 @@ int main(void)
     ADD(advance_replies);
     ADD(advance_of_fresh_slot);
     ADD(force_replies);
+    ADD(force_is_remembered);
     ADD(read_view);
     ADD(large_binary_flush);
     ADD(too_many_fields);

@@ -46,6 +46,8 @@
       "Partitions whose Redis state was gone though the group had committed offsets.")                                 \
     X(RECREATED, "driftd_topic_recreated_total", counter, "topic",                                                     \
       "Partitions read from their start because their log ended before what was counted.")                             \
+    X(FORCED, "driftd_partitions_forced_total", counter, "topic",                                                      \
+      "Times that a window was closed in a partition by max_hold, without its owner.")                                 \
     X(VERDICTS, "driftd_verdicts_total", counter, "model,chain,kind", "Windows judged.")                               \
     X(WINDOW_EVENTS, "driftd_window_events", gauge, "model,chain", "Events in the last judged window.")                \
     X(WINDOW_END, "driftd_window_end_timestamp_seconds", gauge, "model,chain", "End of the last judged window.")       \

@@ -57,6 +57,7 @@ struct drift_state_config {
     int64_t retain_ms;         /* 1 h */
     int64_t plan_ttl_ms;       /* 5 s */
     int64_t judge_patience_ms; /* 3 s */
+    int64_t max_hold_ms;       /* 0: off */
     int64_t max_action_age_ms; /* 1 h */
     uint32_t keep_verdicts;    /* bodies kept per chain; 240 */
 };

@@ -3,7 +3,8 @@
  *
  * What it writes, all JSON: to :w, by window start, the header that the owners of the partitions wait for
  *                {"v":1,"kind":..,"plan":seq,"end":ms,"parts":{"<topic>/<n>":[n, excluded]},"numbers":"<digest of the
- *                counts>","gap_from":ms (only after a gap),"ms":Redis time}; partitions without counts are left out
+ *                counts>","gap_from":ms (only after a gap),"forced":["<topic>/<n>"] (only when max_hold closed some),
+ *                "ms":Redis time}; partitions without counts are left out
  * into the chain's slot
  *     alerts     {"v":1,"rules":{name: drift_alert_json}}
  *     carry      {"v":1,"from_ms":..,"windows":n,"blob":"<base64 of drift_blob_save>"}, while windows are held
@@ -17,6 +18,7 @@
 #ifndef DRIFTD_JUDGE_JUDGE_H
 #define DRIFTD_JUDGE_JUDGE_H
 
+#include "driftd/internal/base/clock.h"
 #include "driftd/internal/config/config.h"
 #include "driftd/internal/flow.h"
 #include "driftd/internal/plan.h"
@@ -31,6 +33,7 @@ struct drift_judge_settings {
     struct drift_store *store;         /* the judge's own connection; borrowed */
     drift_judged_fn *judged;           /* may be NULL */
     void *ctx;
+    const struct drift_clock *clock; /* for max_hold; NULL: the system's */
 };
 int drift_judge_new(const struct drift_judge_settings *s, struct drift_judge **ret,
                     struct drift_err *err) DRIFT_MUST_CHECK;

@@ -40,6 +40,7 @@ struct drift_outcome {
     double baseline_per_window;           /* mean events of a baseline window; 0: unknown */
     int64_t gap_from_ms;                  /* windows from here to the start had no counts; = start: no gap */
     size_t n_damaged;                     /* partitions whose stored counts could not be read */
+    json_t *forced;                       /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
     struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
     enum drift_model_status status_before, status;

@@ -2,9 +2,8 @@
  *
  * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
  * names, with every name percent-encoded (drift_name_encode):
- *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv partial b:* gone:* late:*
- *                                             other:* reconciled:* waits anew
- *                                             partial_from owner acquired
+ *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv forced partial partial_from b:* gone:*
+ *                                             late:* other:* reconciled:* waits anew owner acquired
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
  *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
@@ -95,7 +94,8 @@ int drift_store_flush(struct drift_store *s, struct drift_slot_id id, const stru
 /* CHECK: is the head still ours?  OK or STALE. */
 int drift_store_check(struct drift_store *s, struct drift_slot_id id, const char *prev, enum drift_reply *ret,
                       struct drift_err *err) DRIFT_MUST_CHECK;
-/* FORCE: raises the watermark of a slot whose owner does not (max_hold): the owner gets STALE.  OK, BUSY. */
+/* FORCE: raises the watermark of a slot whose owner does not (max_hold): the owner gets STALE.  OK, BUSY.  The slot
+ * remembers it (field `forced`), so that a window judged again is still known to be forced. */
 int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char *new_head, int64_t to_ms,
                       int64_t settle_ms, enum drift_reply *ret, int64_t *ret_now_ms,
                       struct drift_err *err) DRIFT_MUST_CHECK;
@@ -103,6 +103,10 @@ int drift_store_force(struct drift_store *s, struct drift_slot_id id, const char
 /* READ for the judge (writes `seen`, so that an isolated old master refuses).  chain_key is "<enc model>:i" or
  * ":l".  Returns the blobs of the windows that start at start_ms[..] as pairs named by the whole field name,
  * b:<chain key>:<start>:<segment> (segment "" today). */
+enum { DRIFT_FORCED_MAX = 8 };
+struct drift_forced { /* the watermark was forced from `from` to `to` */
+    int64_t from_ms, to_ms;
+};
 struct drift_slot_view {
     bool exists;           /* somebody has acquired it */
     int64_t now_ms, wm_ms; /* wm: INT64_MIN when absent */
@@ -113,6 +117,8 @@ struct drift_slot_view {
     int64_t partial_ms, partial_from_ms; /* INT64_MIN when absent */
     char offset[24];                     /* "" when absent */
     int64_t gone_ms;                     /* INT64_MIN when absent */
+    size_t n_forced;                     /* the last ones, oldest first */
+    struct drift_forced forced[DRIFT_FORCED_MAX];
     int64_t lowest_blob_ms; /* lowest window start >= from_ms of the chain that has a blob; INT64_MAX: none */
     struct drift_pairs blobs;
 };
