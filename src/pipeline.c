@@ -172,7 +172,8 @@ static void fill_entry(const struct pipeline *p, const struct drift_chain *c, st
 {
     bool label = c->kind == DRIFT_CHAIN_LABEL;
     e->config_hash = drift_xstrdup(p->config->hash);
-    e->window_ms = label ? c->model->label_window_ms : c->model->window_ms;
+    e->window_ms = label ? c->model->label_every_ms : c->model->every_ms;
+    e->span_ms = label ? c->model->label_window_ms : c->model->window_ms;
     e->lateness_ms = label ? c->model->label_lateness_ms : c->model->lateness_ms;
 }
 
@@ -392,9 +393,9 @@ static void judged(void *ctx, const char *model, const struct drift_verdict *v, 
     pthread_mutex_unlock(&p->lock);
     if (!p->set.windows)
         return;
-    clock_text(v->start_ms, from, sizeof from);
+    clock_text(v->from_ms, from, sizeof from);
     clock_text(v->end_ms, to, sizeof to);
-    drift_time_text(v->start_ms, full, sizeof full);
+    drift_time_text(v->from_ms, full, sizeof full);
     printf("window   %-20s %-5s  %.10s %s-%s  n=%-7" PRIu64 " %s%s%s%s\n", model, drift_chain_name(v->chain), full,
            from, to, v->n, tty ? colours[worst] : "", word, tty ? "\033[0m" : "", n_actions ? "  ->" : "");
     fflush(stdout);

@@ -70,11 +70,13 @@ static const char *bytes_text(uint64_t bytes, char *buf, size_t cap)
 
 static void show_model(const struct drift_config *c, const struct drift_model *m)
 {
-    char size[48], late[48], state[32], verdicts[32];
+    char size[48], every[48], late[48], state[32], verdicts[32];
     uint64_t columns = columns_of(c, m);
-    uint64_t windows = (uint64_t)((m->lateness_ms + c->state.retain_ms) / m->window_ms) + 2;
-    printf("  model %s: owner %s, criticality %s, windows of %s, lateness %s, %zu rules\n", m->name,
+    uint64_t windows = (uint64_t)((m->lateness_ms + c->state.retain_ms + m->window_ms - m->every_ms) / m->every_ms) + 2;
+    printf("  model %s: owner %s, criticality %s, windows of %s%s%s, lateness %s, %zu rules\n", m->name,
            c->owners[m->owner].name, m->criticality, drift_duration_text(m->window_ms, size, sizeof size),
+           m->every_ms < m->window_ms ? " every " : "",
+           m->every_ms < m->window_ms ? drift_duration_text(m->every_ms, every, sizeof every) : "",
            drift_duration_text(m->lateness_ms, late, sizeof late), m->n_rules);
     printf("    in Redis about %s a partition (%llu windows of %llu columns) and %s of verdicts\n",
            bytes_text(windows * columns * COLUMN_BYTES, state, sizeof state), (unsigned long long)windows,

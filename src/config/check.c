@@ -426,10 +426,28 @@ static void check_rules(struct drift_fill *f, const struct drift_node *node, str
 static void windows_default(const struct drift_node *node, struct drift_model *m)
 {
     const struct drift_node *label = drift_node_get(node, "label_window");
+    if (!m->every_ms)
+        m->every_ms = m->window_ms;
     if (!has(label, "size"))
         m->label_window_ms = m->window_ms;
+    if (!has(label, "every"))
+        m->label_every_ms = has(label, "size") ? m->label_window_ms : m->every_ms;
     if (!has(label, "lateness"))
         m->label_lateness_ms = m->lateness_ms;
+}
+
+static void check_every(struct drift_fill *f, const struct drift_node *node, const struct drift_path *path,
+                        const char *key, int64_t size_ms, int64_t every_ms)
+{
+    struct drift_path window = {.up = path, .key = key};
+    const struct drift_node *at = drift_fill_at(drift_fill_at(node, key), "every");
+    if (every_ms <= 0 || size_ms <= 0)
+        return;
+    if (size_ms % every_ms)
+        drift_fill_error(f, at, &window, "every", "must divide `size`");
+    else if (size_ms / every_ms > DRIFT_PANES_MAX)
+        drift_fill_error(f, at, &window, "every", "cuts a window into %lld parts, at most %d",
+                         (long long)(size_ms / every_ms), DRIFT_PANES_MAX);
 }
 
 /* Windows of a chain that are open at once when events come in order. */
@@ -443,8 +461,10 @@ static void check_windows(struct drift_fill *f, const struct drift_node *node, s
 {
     enum { NEEDED_MAX = 10000, OPEN_DEFAULT = 1000 };
     windows_default(node, m);
-    int64_t input = windows_needed(m->window_ms, m->lateness_ms);
-    int64_t label = windows_needed(m->label_window_ms, m->label_lateness_ms);
+    check_every(f, node, path, "window", m->window_ms, m->every_ms);
+    check_every(f, node, path, "label_window", m->label_window_ms, m->label_every_ms);
+    int64_t input = windows_needed(m->every_ms, m->lateness_ms);
+    int64_t label = windows_needed(m->label_every_ms, m->label_lateness_ms);
     int64_t needed = input > label ? input : label;
     if (needed > NEEDED_MAX) {
         const char *key = input >= label ? "window" : "label_window";

@@ -620,6 +620,13 @@ static void drop_window(struct drift_partition *p, size_t chain, const struct dr
     cs->gone_dirty = true;
 }
 
+/* Is the last verdict about j's counts older than retain?  j's own one, unless windows slide. */
+static bool all_settled(const struct drift_chain *c, const struct drift_judged *j, int64_t before_ms)
+{
+    size_t last = drift_chain_judged_from(c, drift_plan_last_span(&c->plan, j->start_ms));
+    return last < c->n_judged && c->judged[last].at_ms <= before_ms;
+}
+
 /* Verdicts that wait to be dropped, in order; `drop` false: is there any? */
 static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop)
 {
@@ -630,7 +637,8 @@ static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop
             const struct drift_judged *j = &chain->judged[i];
             if (j->start_ms < p->chains[c].gone_ms)
                 continue; /* by the one before it */
-            if (now_ms - j->at_ms < p->set.retain_ms || p->wm_ms < drift_plan_close_ms(&chain->plan, j->start_ms))
+            if (now_ms - j->at_ms < p->set.retain_ms || !all_settled(chain, j, now_ms - p->set.retain_ms) ||
+                p->wm_ms < drift_plan_close_ms(&chain->plan, j->start_ms))
                 break;
             const struct window *w = window_at(p, j->start_ms, c);
             if (w && w->dirty) /* its last counts go first */

@@ -170,9 +170,9 @@ static json_t *window_json(const struct drift_outcome *o)
 {
     const struct drift_verdict *v = o->verdict;
     json_t *j = json_object();
-    json_object_set_new(j, "start", time_json(v->start_ms));
+    json_object_set_new(j, "start", time_json(v->from_ms));
     json_object_set_new(j, "end", time_json(v->end_ms));
-    json_object_set_new(j, "start_ms", json_integer(v->start_ms));
+    json_object_set_new(j, "start_ms", json_integer(v->from_ms));
     json_object_set_new(j, "end_ms", json_integer(v->end_ms));
     json_object_set_new(j, "carried_from", v->carried ? time_json(v->carried_from_ms) : json_null());
     json_object_set_new(j, "gap_from", o->gap_from_ms < v->start_ms ? time_json(o->gap_from_ms) : json_null());

@@ -3,6 +3,10 @@
  * Each slot is read once more with the window asked for, so that its watermark and its blob come from one reply: a blob
  * is final exactly when the watermark beside it has passed the window.
  *
+ * Windows that slide are sums of panes.  The chain goes from pane to pane, and everything here is about the next pane;
+ * the earlier ones of its window are added when it can be judged.  They are still in the slots, since an owner keeps a
+ * pane until the last verdict about it is older than retain.
+ *
  * A slot has a blob for each window judged within `retain`, thousands in a replay.  So the next few windows are asked
  * for by name, and a slot is gone through only when no slot has any of them. */
 #include "room.h"
@@ -253,6 +257,7 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
                           "a slot has counts of a window at %" PRId64 " ms, where the plan has none", start);
     g->start_ms = start;
     g->end_ms = drift_plan_window_end(&st->plan, start);
+    g->from_ms = drift_plan_span_start(&st->plan, start);
     int64_t close_ms = g->close_ms = drift_plan_close_ms(&st->plan, start);
     mark_needed(st, g, start);
     *ret = DRIFT_JUDGE_WAITING;
@@ -275,14 +280,89 @@ static int find(struct drift_store *s, const char *key, const struct drift_state
     return 0;
 }
 
+/* ---- earlier panes ---- */
+
+/* Those from g->from_ms on.  What cannot be had whole makes the window partial: a pane of an older plan that reaches
+ * over the begin, and everything before the chain's first. */
+static void list_panes(const struct drift_state *st, struct drift_gathered *g)
+{
+    int64_t first = st->first_ms == INT64_MIN ? g->start_ms : st->first_ms;
+    g->partial = g->partial || g->from_ms < first;
+    for (int64_t t = g->start_ms; t > g->from_ms;) {
+        t = drift_plan_window_start(&st->plan, t - 1);
+        if (t < g->from_ms || g->n_panes == DRIFT_PANES_MAX) {
+            g->partial = true;
+            return;
+        }
+        g->pane_ms = drift_xrealloc(g->pane_ms, g->n_panes + 1, sizeof *g->pane_ms);
+        g->pane_ms[g->n_panes++] = t;
+    }
+}
+
+/* Partitions that only earlier panes have: their topic was taken out of the plan since. */
+static void list_older_parts(const struct drift_state *st, struct drift_gathered *g)
+{
+    for (size_t i = 0; i < st->plan.n; i++) {
+        const struct drift_plan_entry *e = &st->plan.entry[i];
+        if (entry_end(&st->plan, i) <= g->from_ms || e->from_ms > g->start_ms)
+            continue;
+        for (size_t t = 0; t < e->n_topics; t++)
+            for (int32_t n = 0; n < e->topics[t].partitions; n++)
+                add_part(g, e->topics[t].topic, n);
+    }
+}
+
+/* Are the pane's counts in the slot, and final? */
+static void check_pane(const struct drift_state *st, struct drift_gathered *g, struct drift_part *p, int64_t pane_ms)
+{
+    const struct drift_slot_view *v = &p->view;
+    int64_t close_ms = drift_plan_close_ms(&st->plan, pane_ms);
+    if (!drift_plan_has_partition(drift_plan_at(&st->plan, pane_ms), p->topic, p->partition))
+        return;
+    bool forced = is_forced(v, close_ms);
+    g->n_forced += forced && !p->forced;
+    p->forced = p->forced || forced;
+    g->partial = g->partial || v->gone_ms > pane_ms || v->wm_ms < close_ms ||
+                 (v->partial_ms >= pane_ms && v->partial_from_ms < close_ms);
+}
+
+/* Reads every slot once more, with all panes.  A slot that went back in time since it was looked at is not ready: all
+ * that is added comes from one reply of each. */
+static int read_panes(struct drift_store *s, const struct drift_state *st, int64_t settle_ms, struct drift_gathered *g,
+                      enum drift_judge_result *ret, struct drift_err *err)
+{
+    list_panes(st, g);
+    if (!g->n_panes)
+        return 0;
+    list_older_parts(st, g);
+    int64_t *start_ms = drift_xcalloc(g->n_panes + 1, sizeof *start_ms);
+    int rc = 0;
+    start_ms[0] = g->start_ms;
+    memcpy(start_ms + 1, g->pane_ms, g->n_panes * sizeof *start_ms);
+    for (size_t i = 0; i < g->n_parts && !rc; i++) {
+        struct drift_part *p = &g->parts[i];
+        drift_slot_view_release(&p->view);
+        rc = drift_store_read(s, (struct drift_slot_id){p->topic, p->partition}, g->key, INT64_MAX, start_ms,
+                              g->n_panes + 1, &p->view, err);
+        if (rc)
+            drift_err_prefix(err, "slot %s/%" PRId32, p->topic, p->partition);
+        else if (p->needed && !ready(&p->view, g->close_ms, settle_ms))
+            *ret = DRIFT_JUDGE_AGAIN;
+        for (size_t k = 0; !rc && k < g->n_panes; k++)
+            check_pane(st, g, p, g->pane_ms[k]);
+    }
+    free(start_ms);
+    return rc;
+}
+
 int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st, int64_t settle_ms,
                  struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting,
                  struct drift_err *err)
 {
-    char *key = chain_key(id);
-    *ret = (struct drift_gathered){0};
-    int rc = find(s, key, st, settle_ms, ret, ret_result, waiting, err);
-    free(key);
+    *ret = (struct drift_gathered){.key = chain_key(id)};
+    int rc = find(s, ret->key, st, settle_ms, ret, ret_result, waiting, err);
+    if (!rc && *ret_result == DRIFT_JUDGE_JUDGED)
+        rc = read_panes(s, st, settle_ms, ret, ret_result, err);
     if (rc) {
         drift_gather_release(ret);
         drift_err_prefix(err, "model %s, %s chain", id.model, drift_chain_name(id.kind));
@@ -300,31 +380,44 @@ static void damaged(struct drift_gathered *g, const char *model, const struct dr
               KV_I("partition", p->partition), KV_I("window", g->start_ms), KV_S("error", why->text));
 }
 
+static int add_pane(struct drift_gathered *g, const char *model, struct drift_part *p, int64_t start_ms,
+                    struct drift_summary *into, struct drift_err *err)
+{
+    struct drift_err e = {0};
+    struct drift_blob_head head;
+    char *name = drift_xasprintf("b:%s:%" PRId64 ":", g->key, start_ms);
+    const struct drift_pair *blob = drift_pairs_find(&p->view.blobs, name);
+    free(name);
+    if (!blob)
+        return 0;
+    int rc = drift_blob_head(blob->value, blob->len, &head, &e);
+    if (!rc)
+        rc = drift_blob_add(blob->value, blob->len, into, &e);
+    if (rc == DRIFT_E_VERSION || rc == DRIFT_E_MEMORY) {
+        *err = e;
+        return rc;
+    }
+    if (rc && rc != DRIFT_E_MISMATCH) {
+        damaged(g, model, p, &e);
+        return 0;
+    }
+    if (start_ms == g->start_ms)
+        *(rc ? &p->excluded : &p->n) = head.n;
+    g->excluded += rc ? head.n : 0;
+    g->partial = g->partial || head.partial;
+    return 0;
+}
+
 int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into, struct drift_err *err)
 {
-    for (size_t i = 0; i < g->n_parts; i++) {
-        struct drift_part *p = &g->parts[i];
-        struct drift_err e = {0};
-        struct drift_blob_head head;
-        if (!p->needed || !p->view.blobs.n)
-            continue;
-        const struct drift_pair *blob = &p->view.blobs.pair[0]; /* one start was asked for */
-        int rc = drift_blob_head(blob->value, blob->len, &head, &e);
-        if (!rc)
-            rc = drift_blob_add(blob->value, blob->len, into, &e);
-        if (rc == DRIFT_E_VERSION || rc == DRIFT_E_MEMORY) {
-            *err = e;
-            return rc;
-        }
-        if (rc && rc != DRIFT_E_MISMATCH) {
-            damaged(g, model, p, &e);
-            continue;
-        }
-        *(rc ? &p->excluded : &p->n) = head.n;
-        g->excluded += p->excluded;
-        g->partial = g->partial || head.partial;
+    int rc = 0;
+    for (size_t i = 0; i < g->n_parts && !rc; i++) {
+        if (g->parts[i].needed)
+            rc = add_pane(g, model, &g->parts[i], g->start_ms, into, err);
+        for (size_t k = 0; k < g->n_panes && !rc; k++)
+            rc = add_pane(g, model, &g->parts[i], g->pane_ms[k], into, err);
     }
-    return 0;
+    return rc;
 }
 
 void drift_gather_release(struct drift_gathered *g)
@@ -332,5 +425,7 @@ void drift_gather_release(struct drift_gathered *g)
     for (size_t i = 0; i < g->n_parts; i++)
         drift_slot_view_release(&g->parts[i].view);
     free(g->parts);
+    free(g->pane_ms);
+    free(g->key);
     *g = (struct drift_gathered){0};
 }

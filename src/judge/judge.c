@@ -178,9 +178,17 @@ static int add_counts(struct drift_work *w, struct drift_err *err)
     return 0;
 }
 
+/* Do windows slide?  Then nothing is carried: the next window has the same events anyhow. */
+bool drift_work_slides(const struct drift_work *w)
+{
+    return w->o.plan->span_ms > w->o.plan->window_ms;
+}
+
 static bool is_small(const struct drift_work *w, uint64_t n)
 {
     const struct drift_model *m = w->o.model;
+    if (drift_work_slides(w))
+        return n < m->min_events;
     return n < m->min_events && (!m->max_carry || w->windows < m->max_carry);
 }
 
@@ -190,7 +198,7 @@ static void add_carry(struct drift_work *w)
     const struct drift_carry *c = &w->st.carry;
     struct drift_err e = {0};
     struct drift_blob_head head = {0};
-    if (!c->there)
+    if (!c->there || drift_work_slides(w)) /* held before windows slid: its panes are added as such */
         return;
     if (drift_blob_head(c->blob, c->len, &head, &e) || drift_blob_add(c->blob, c->len, w->sum, &e)) {
         w->v.excluded += head.n;
@@ -231,7 +239,7 @@ static void set_kind(struct drift_work *w)
 static void measure_volume(struct drift_work *w)
 {
     const struct drift_baseline_chain *ref = reference(w);
-    double scale = ref->window_ms > 0 ? (double)(w->v.end_ms - w->v.start_ms) / (double)ref->window_ms : 1, sum = 0;
+    double scale = ref->window_ms > 0 ? (double)(w->v.end_ms - w->v.from_ms) / (double)ref->window_ms : 1, sum = 0;
     uint64_t *n = drift_xcalloc(ref->n_windows ? ref->n_windows : 1, sizeof *n);
     for (size_t i = 0; i < ref->n_windows; i++) {
         n[i] = (uint64_t)llround((double)ref->windows[i].summary->n * scale);
@@ -370,6 +378,7 @@ static int decide(struct drift_work *w, struct drift_err *err)
         return rc;
     w->v = (struct drift_verdict){.chain = w->id.kind,
                                   .start_ms = w->g.start_ms,
+                                  .from_ms = w->g.from_ms,
                                   .end_ms = w->g.end_ms,
                                   .summary = w->sum,
                                   .baseline_id = w->baseline ? o->plan->baseline_id : "",

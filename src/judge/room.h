@@ -24,6 +24,7 @@ struct drift_state {
     int64_t now_ms;
     const char *head;        /* borrowed from fields; NULL: the chain was never started */
     int64_t judged_until_ms; /* INT64_MIN: no verdict yet */
+    int64_t first_ms;        /* start of the first window that was judged; INT64_MIN: none yet */
     struct drift_plan plan;
     json_t *alerts; /* rule name -> drift_alert_json; never NULL after a read */
     enum drift_model_status status;
@@ -48,13 +49,17 @@ struct drift_part {
     bool ready;  /* not needed, or closed there and settled */
     bool forced; /* closed there by FORCE: what its owner had not counted is missing */
     struct drift_slot_view view;
-    uint64_t n, excluded;
+    uint64_t n, excluded; /* of the window's own counts: those of earlier panes are in their own headers */
 };
 struct drift_gathered {
     size_t n_parts;
     struct drift_part *parts;
-    int64_t start_ms, end_ms; /* the window */
-    int64_t close_ms;         /* its X(W) */
+    char *key;                /* of the chain in slots */
+    int64_t start_ms, end_ms; /* the window; its last pane when windows slide, which then began at */
+    int64_t from_ms;
+    size_t n_panes; /* earlier ones, newest first */
+    int64_t *pane_ms;
+    int64_t close_ms; /* its X(W) */
     bool lost, partial;
     size_t n_damaged, n_forced;
     uint64_t excluded;
@@ -129,6 +134,7 @@ struct drift_work {
     size_t n_actions;
     struct drift_action *actions;
 };
+bool drift_work_slides(const struct drift_work *w);
 /* Were measures and rules evaluated? */
 bool drift_work_measured(const struct drift_verdict *v);
 

@@ -186,6 +186,9 @@ static int parse(struct drift_chain_id id, struct drift_state *s, struct drift_e
     s->judged_until_ms = INT64_MIN;
     if (until && !drift_i64_parse(until, len, &s->judged_until_ms))
         return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "judged_until is not a time");
+    const char *first = value_of(&s->fields, "first", &len);
+    if (!first || !drift_i64_parse(first, len, &s->first_ms))
+        s->first_ms = INT64_MIN;
     int rc = drift_judge_plan(&s->fields, &s->plan, err);
     if (rc)
         return rc;

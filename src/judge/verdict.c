@@ -286,10 +286,12 @@ static void put_window(json_t *j, const struct drift_outcome *o)
 {
     const struct drift_verdict *v = o->verdict;
     json_t *w = json_object();
-    json_object_set_new(w, "start", time_json(v->start_ms));
+    json_object_set_new(w, "start", time_json(v->from_ms));
     json_object_set_new(w, "end", time_json(v->end_ms));
-    json_object_set_new(w, "start_ms", json_integer(v->start_ms));
+    json_object_set_new(w, "start_ms", json_integer(v->from_ms));
     json_object_set_new(w, "end_ms", json_integer(v->end_ms));
+    if (v->from_ms < v->start_ms)
+        json_object_set_new(w, "every_ms", json_integer(v->end_ms - v->start_ms));
     json_object_set_new(j, "window", w);
     json_object_set_new(j, "n", count_json(v->n));
     json_object_set_new(j, "carried", count_json(v->carried));

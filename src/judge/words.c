@@ -51,7 +51,7 @@ static void add_minute(struct drift_buf *b, const char *rfc3339, bool date)
 static void add_window(struct drift_buf *b, const struct drift_verdict *v)
 {
     char start[32], end[32];
-    drift_time_text(v->start_ms, start, sizeof start);
+    drift_time_text(v->from_ms, start, sizeof start);
     drift_time_text(v->end_ms, end, sizeof end);
     drift_buf_adds(b, "; window ");
     if (strlen(start) < 20 || strlen(end) < 20) {

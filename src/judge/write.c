@@ -177,7 +177,7 @@ static int prune(const struct drift_work *w, struct write *x, struct drift_err *
 static void put_carry(struct drift_work *w, struct write *x)
 {
     const struct drift_verdict *v = &w->v;
-    if (v->kind == DRIFT_VERDICT_HELD && v->n) {
+    if (v->kind == DRIFT_VERDICT_HELD && v->n && !drift_work_slides(w)) {
         struct drift_buf b;
         drift_buf_init(&b, DRIFT_COUNTS_MAX);
         drift_blob_save(w->sum, w->o.plan->seq, false, &b);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLAN_VERSION = 1 };
+#include "driftd/internal/flow.h"
+
+enum { PLAN_VERSION = 2, PLAIN_VERSION = 1 }; /* 2: with span_ms */
 static const int64_t WINDOW_MAX_MS = INT64_C(366) * 86400000, TIME_MAX_MS = INT64_C(253402300800000) /* year 10000 */;
 
 void drift_plan_entry_release(struct drift_plan_entry *e)
@@ -45,6 +47,17 @@ static bool parse_topics(const json_t *topics, struct drift_plan_entry *e)
     return true;
 }
 
+static bool parse_span(const json_t *j, struct drift_plan_entry *e)
+{
+    const json_t *span = json_object_get(j, "span_ms");
+    e->span_ms = e->window_ms;
+    if (json_integer_value(json_object_get(j, "v")) == PLAIN_VERSION)
+        return !span;
+    e->span_ms = json_integer_value(span);
+    return e->window_ms > 0 && e->span_ms >= e->window_ms && e->span_ms <= WINDOW_MAX_MS &&
+           e->span_ms % e->window_ms == 0 && e->span_ms / e->window_ms <= DRIFT_PANES_MAX;
+}
+
 static bool parse_entry(const json_t *j, struct drift_plan_entry *e)
 {
     const char *id = json_string_value(json_object_get(j, "baseline_id"));
@@ -64,7 +77,7 @@ static bool parse_entry(const json_t *j, struct drift_plan_entry *e)
     bool placed = e->from_ms == INT64_MIN ||
                   (e->from_ms >= 0 && e->from_ms <= TIME_MAX_MS && e->window_ms > 0 && e->from_ms % e->window_ms == 0);
     return placed && e->window_ms > 0 && e->window_ms <= WINDOW_MAX_MS && e->lateness_ms >= 0 &&
-           e->lateness_ms <= WINDOW_MAX_MS && parse_topics(json_object_get(j, "topics"), e);
+           e->lateness_ms <= WINDOW_MAX_MS && parse_span(j, e) && parse_topics(json_object_get(j, "topics"), e);
 }
 
 int drift_plan_add(struct drift_plan *p, uint32_t seq, const char *text, size_t len, struct drift_err *err)
@@ -99,10 +112,13 @@ char *drift_plan_entry_json(const struct drift_plan_entry *e)
     json_t *topics = json_object();
     for (size_t i = 0; i < e->n_topics; i++)
         json_object_set_new(topics, e->topics[i].topic, json_integer(e->topics[i].partitions));
-    json_t *j = json_pack("{s:i, s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "v", PLAN_VERSION, "from",
-                          e->from_ms == INT64_MIN ? json_null() : json_integer(e->from_ms), "baseline_id",
+    bool slides = e->span_ms && e->span_ms != e->window_ms;
+    json_t *j = json_pack("{s:i, s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "v", slides ? PLAN_VERSION : PLAIN_VERSION,
+                          "from", e->from_ms == INT64_MIN ? json_null() : json_integer(e->from_ms), "baseline_id",
                           e->baseline_id, "baseline_digest", e->baseline_digest, "config", e->config_hash, "window_ms",
                           (json_int_t)e->window_ms, "lateness_ms", (json_int_t)e->lateness_ms, "topics", topics);
+    if (slides)
+        json_object_set_new(j, "span_ms", json_integer(e->span_ms));
     char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(j);
     if (!text)
@@ -147,6 +163,21 @@ int64_t drift_plan_close_ms(const struct drift_plan *p, int64_t start_ms)
             close = older;
     }
     return close;
+}
+
+int64_t drift_plan_last_span(const struct drift_plan *p, int64_t start_ms)
+{
+    int64_t last = start_ms, end = drift_plan_window_end(p, start_ms);
+    for (size_t i = index_at(p, start_ms); i < p->n; i++) {
+        const struct drift_plan_entry *e = &p->entry[i];
+        int64_t before = end + e->span_ms - e->window_ms; /* its pane starts before that */
+        if (i + 1 < p->n && p->entry[i + 1].from_ms < before)
+            before = p->entry[i + 1].from_ms;
+        int64_t start = align_down(before - 1, e->window_ms);
+        if (start >= e->from_ms && start > last)
+            last = start;
+    }
+    return last;
 }
 
 int64_t drift_plan_last_closed(const struct drift_plan *p, int64_t t_ms)

@@ -108,6 +108,8 @@ static inline const char *drift_chain_name(enum drift_chain_kind k)
     return k == DRIFT_CHAIN_LABEL ? "label" : "input";
 }
 
+enum { DRIFT_PANES_MAX = 1000 }; /* parts of a sliding window */
+
 /* What came out of judging a window.  X(ID, "name") */
 #define DRIFT_VERDICT_KINDS(X)                                                                                         \
     X(OK, "ok")                   /* measured against the baseline */                                                  \
@@ -130,7 +132,8 @@ const char *drift_verdict_kind_name(enum drift_verdict_kind k);
 struct drift_verdict {
     enum drift_verdict_kind kind;
     enum drift_chain_kind chain;
-    int64_t start_ms, end_ms;
+    int64_t start_ms, end_ms;             /* its place in the chain: keys, ids and the order go by start_ms */
+    int64_t from_ms;                      /* what it is about begins here: before start_ms when windows slide */
     uint64_t n;                           /* events, carried ones included */
     uint64_t carried;                     /* of them: from held windows before */
     uint64_t excluded;                    /* counts that could not be added (other layout) */

@@ -1,9 +1,9 @@
 /* plan.h - what holds from which window on: baseline, window length, lateness, thresholds, partitions.
  *
  * A chain's plan is the list of its entries in order of `from`; it lives in the chain's model slot (fields
- * plan:<seq>, JSON; cfg:<config hash>, the configuration's text) and only grows.  Ingest uses it to place and
- * refuse records, the judge to know what a window is compared with; so both must read the same one.
- * Threads: a struct drift_plan has one owner. */
+ * plan:<seq>, JSON, v 2 when windows slide, else 1; cfg:<config hash>, the configuration's text) and only grows. Ingest
+ * uses it to place and refuse records, the judge to know what a window is compared with; so both must read the same
+ * one. Threads: a struct drift_plan has one owner. */
 #ifndef DRIFTD_PLAN_H
 #define DRIFTD_PLAN_H
 
@@ -21,7 +21,10 @@ struct drift_plan_entry {
     int64_t from_ms;                     /* a window start; INT64_MIN for the first entry */
     char *baseline_id, *baseline_digest; /* "" when there is none: unmonitored */
     char *config_hash;
-    int64_t window_ms, lateness_ms;
+    int64_t window_ms, lateness_ms; /* what is counted, closed and judged, in a row */
+    /* What a verdict is about: the last span_ms of counts, a multiple of window_ms.  Windows slide when it is more than
+     * window_ms, and those are panes of them then.  0 is taken as window_ms. */
+    int64_t span_ms;
     size_t n_topics;
     struct drift_plan_topic *topics;
 };
@@ -47,6 +50,14 @@ static inline int64_t drift_plan_window_end(const struct drift_plan *p, int64_t 
 {
     return start_ms + drift_plan_at(p, start_ms)->window_ms;
 }
+/* Begin of what the verdict of the window (pane) at start_ms is about: start_ms itself unless windows slide. */
+static inline int64_t drift_plan_span_start(const struct drift_plan *p, int64_t start_ms)
+{
+    const struct drift_plan_entry *e = drift_plan_at(p, start_ms);
+    return start_ms + e->window_ms - e->span_ms;
+}
+/* The last pane whose verdict is about the pane at start_ms, too: start_ms itself unless windows slide. */
+int64_t drift_plan_last_span(const struct drift_plan *p, int64_t start_ms);
 /* The greatest X(W) that is not above t: what a watermark at t has closed last.  INT64_MIN: nothing. */
 int64_t drift_plan_last_closed(const struct drift_plan *p, int64_t t_ms);
 bool drift_plan_has_partition(const struct drift_plan_entry *e, const char *topic, int32_t partition);

@@ -217,6 +217,60 @@ START_TEST(idle_advance_and_drop)
 }
 END_TEST
 
+static void judge_pane(struct drift_chain *c, int64_t pane, int64_t at_ms)
+{
+    struct drift_err err;
+    char text[96];
+    c->judged = drift_xrealloc(c->judged, c->n_judged + 1, sizeof *c->judged);
+    snprintf(text, sizeof text, "{\"kind\":\"ok\",\"end\":%lld,\"ms\":%lld,\"parts\":{\"t/0\":[1,0]}}",
+             (long long)(pane + WINDOW), (long long)at_ms);
+    ck_assert_int_eq(drift_judged_parse(text, strlen(text), pane, &c->judged[c->n_judged++], &err), 0);
+}
+
+/* A pane stays until the last verdict about it is older than retain, whichever panes had events. */
+START_TEST(panes_stay_for_their_last_window)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    make_chain(&c);
+    c.plan.entry[0].span_ms = 4 * WINDOW;
+    struct drift_partition *p = start(&c, &s);
+    static const int64_t pane[] = {0, 1, 2, 3, 4, 6}; /* one without events */
+    for (size_t i = 0; i < 6; i++) {
+        struct drift_event ev = {.time_ms = pane[i] * WINDOW + 5, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+        ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+        drift_partition_pass(p, (int64_t)i, ev.time_ms);
+    }
+    drift_partition_pass(p, 6, 20 * WINDOW);
+    flush(p, &s);
+    for (size_t i = 0; i < 3; i++)
+        judge_pane(&c, pane[i] * WINDOW, 1000);
+    ck_assert(!drift_partition_dirty(p, 1000000)); /* the verdict of pane 3 is about pane 0, too */
+    judge_pane(&c, 3 * WINDOW, 2000);
+    ck_assert(!drift_partition_dirty(p, 2000)); /* as old as they get: retain is not over */
+    struct drift_flush f;
+    size_t bytes;
+    ck_assert(drift_partition_dirty(p, 1000000));
+    drift_partition_prepare(p, 1000000, &f, &bytes);
+    ck_assert_uint_eq(f.n_dels, 1);
+    ck_assert_str_eq(f.dels[0], "b:m%2F1:i:0:");
+    drift_partition_flushed(p);
+    judge_pane(&c, 4 * WINDOW, 3000);
+    drift_partition_prepare(p, 1000000, &f, &bytes);
+    ck_assert_uint_eq(f.n_dels, 1);
+    drift_partition_flushed(p);
+    judge_pane(&c, 6 * WINDOW, 4000); /* nothing was in pane 5: the one behind it is the last about panes 2 and 3 */
+    drift_partition_prepare(p, 1000000, &f, &bytes);
+    ck_assert_uint_eq(f.n_dels, 2);
+    drift_partition_flushed(p);
+    ck_assert(!drift_partition_dirty(p, 1000000));
+    ck_assert_uint_eq(drift_partition_refused(p, DRIFT_REASON_LATE), 0);
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
 /* What the log decides and what idleness decides stay apart, over several advances and restarts. */
 START_TEST(idle_and_log_apart)
 {
@@ -547,6 +601,7 @@ int main(void)
         drift_layout_seal(the_layout))
         return 1;
     drift_test_add(s, "any_restart_same_counts", any_restart_same_counts, 60);
+    drift_test_add(s, "panes_stay_for_their_last_window", panes_stay_for_their_last_window, 10);
     drift_test_add(s, "idle_advance_and_drop", idle_advance_and_drop, 10);
     drift_test_add(s, "idle_and_log_apart", idle_and_log_apart, 10);
     drift_test_add(s, "other_cells", other_cells, 10);

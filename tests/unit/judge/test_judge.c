@@ -743,6 +743,212 @@ START_TEST(old_bodies_and_headers_go)
 }
 END_TEST
 
+/* ---- windows that slide ---- */
+
+/* 5 minutes, a verdict every minute. */
+static struct drift_config *sliding_config;
+static void slide(void)
+{
+    char *text = replaced(config_text, "size: 5m, lateness: 1m", "size: 5m, every: 1m, lateness: 1m");
+    sliding_config = world_config(text);
+    free(text);
+    struct drift_plan_entry e = entry_of(0, INT64_MIN, sliding_config, true);
+    e.window_ms = MIN;
+    e.span_ms = WINDOW;
+    start_chain(chain, &e, sliding_config);
+}
+static void stop_sliding(void)
+{
+    drift_config_free(sliding_config);
+}
+static int64_t pane(int64_t i)
+{
+    return T0 + i * MIN;
+}
+static long long part_n(int64_t start_ms, const char *name, size_t at)
+{
+    json_t *h = header_at(start_ms);
+    ck_assert_ptr_nonnull(h);
+    long long n = json_integer_value(json_array_get(json_object_get(json_object_get(h, "parts"), name), at));
+    json_decref(h);
+    return n;
+}
+
+START_TEST(sliding)
+{
+    /* events of each pane in each partition: none in pane 7, nor in 13 to 16 */
+    static const int n_of[PARTITIONS][18] = {{100, 7, 0, 31, 50, 60, 0, 0, 9, 10, 11, 12, 13, 0, 0, 0, 0, 55},
+                                             {20, 0, 40, 3, 0, 6, 70, 0, 0, 100, 1, 2, 3, 0, 0, 0, 0, 0}};
+    slide();
+    for (int i = 0; i < 18; i++)
+        for (int p = 0; p < PARTITIONS; p++)
+            if (n_of[p][i])
+                put(p, pane(21), pane(i), usual(), (uint64_t)n_of[p][i], .5, false);
+            else
+                wm(p, pane(21));
+    int n_windows = 0;
+    for (int i = 0; i < 18; i++) {
+        if (!n_of[0][i] && !n_of[1][i])
+            continue;
+        uint64_t sum = 0;
+        for (int k = i; k >= 0 && k > i - 5; k--)
+            sum += (uint64_t)n_of[0][k] + (uint64_t)n_of[1][k];
+        ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);
+        n_windows++;
+        ck_assert_uint_eq(seen.n, sum);
+        ck_assert_int_eq(seen.start_ms, pane(i));
+        ck_assert_int_eq(seen.end_ms, pane(i + 1));
+        ck_assert_int_eq(seen.from_ms, pane(i - 4));
+        ck_assert_int_eq(seen.kind, i < 4       ? DRIFT_VERDICT_PARTIAL /* begins before the first counts */
+                                    : sum < 100 ? DRIFT_VERDICT_HELD
+                                                : DRIFT_VERDICT_OK);
+        ck_assert_uint_eq(seen.carried, 0);
+        ck_assert_ptr_null(json_field("", "carry"));
+        for (int p = 0; p < PARTITIONS; p++)
+            ck_assert_int_eq(part_n(pane(i), p ? "scores/1" : "scores/0", 0), n_of[p][i]); /* its own pane's */
+    }
+    ck_assert_int_eq(n_windows, 13);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_IDLE);
+    json_t *b = body_at(pane(12)), *w = json_object_get(b, "window");
+    ck_assert_str_eq(str(w, "start"), "2024-01-31T14:08:00Z");
+    ck_assert_str_eq(str(w, "end"), "2024-01-31T14:13:00Z");
+    ck_assert_int_eq(json_integer_value(json_object_get(w, "every_ms")), MIN);
+    ck_assert(json_is_null(json_object_get(b, "gap_from")));
+    json_decref(b);
+    b = body_at(pane(17));
+    ck_assert_str_eq(str(b, "gap_from"), "2024-01-31T14:13:00Z");
+    json_decref(b);
+    stop_sliding();
+}
+END_TEST
+
+START_TEST(sliding_measures_the_whole)
+{
+    slide();
+    for (int i = 0; i < 6; i++) { /* drifted but for the last pane */
+        put(0, pane(i + 2), pane(i), usual(), 200, i < 5 ? .9 : .5, false);
+        wm(1, pane(i + 2));
+    }
+    for (int i = 0; i < 4; i++)
+        judges(PARTIAL, 200 * (uint64_t)(i + 1));
+    judges(OK, 1000);
+    ck_assert_int_eq(worst, DRIFT_SEV_CRITICAL);
+    ck_assert(seen.volume.why == DRIFT_WHY_NONE && fabs(seen.volume.effect) < 1e-9); /* as the baseline's windows */
+    json_t *b = body_at(pane(4));
+    ck_assert_int_eq(json_integer_value(json_array_get(
+                         json_object_get(json_object_get(json_object_get(b, "columns"), "url_length"), "cells"), 0)),
+                     900);
+    json_decref(b);
+    judges(OK, 1000);
+    ck_assert_int_eq(worst, DRIFT_SEV_CRITICAL); /* 820 of 1000 */
+    stop_sliding();
+}
+END_TEST
+
+static char *dump(const char *suffix);
+START_TEST(sliding_judged_again)
+{
+    slide();
+    for (int i = 0; i < 8; i++)
+        for (int p = 0; p < PARTITIONS; p++)
+            put(p, pane(i + 2), pane(i), usual(), 100 + (uint64_t)(7 * i + p), i == 6 ? .9 : .6, false);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);
+    char *v = dump(":v"), *out = dump(":out");
+    /* the last three verdicts are lost, with all that came of them */
+    char until[24];
+    snprintf(until, sizeof until, "%lld", (long long)pane(5));
+    tell(&server, "HSET driftd:{m/g%%2F1/phish-url} judged_until %s", until);
+    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} alerts status");
+    tell(&server, "DEL driftd:{m/g%%2F1/phish-url}:v driftd:{m/g%%2F1/phish-url}:out");
+    new_judge(sliding_config);
+    for (int i = 5; i < 8; i++)
+        ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);
+    ck_assert_int_eq(step(), DRIFT_JUDGE_IDLE);
+    for (int i = 5; i < 8; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "%lld", (long long)pane(i));
+        json_t *a = json_loads(v, 0, NULL), *b = body_at(pane(i));
+        json_t *old = json_loads(json_string_value(json_object_get(a, name)), 0, NULL);
+        ck_assert(old && json_equal(json_object_get(old, "columns"), json_object_get(b, "columns")));
+        ck_assert(json_equal(json_object_get(old, "n"), json_object_get(b, "n")));
+        json_decref(a);
+        json_decref(b);
+        json_decref(old);
+    }
+    free(v);
+    free(out);
+    new_judge(config);
+    stop_sliding();
+}
+END_TEST
+
+START_TEST(sliding_with_panes_that_do_not_fit)
+{
+    struct drift_layout *other = new_layout(true);
+    slide();
+    for (int i = 0; i < 10; i++) {
+        put(0, pane(i + 2), pane(i), i == 5 ? other : usual(), 200, .5, false);
+        wm(1, pane(i + 2));
+    }
+    for (int i = 0; i < 4; i++)
+        judges(PARTIAL, 200 * (uint64_t)(i + 1));
+    judges(OK, 1000);
+    for (int i = 5; i < 10; i++) { /* five windows exclude it, one header says so */
+        judges(OK, 800);
+        ck_assert_uint_eq(seen.excluded, 200);
+        ck_assert_int_eq(part_n(pane(i), "scores/0", 1), i == 5 ? 200 : 0);
+    }
+    put(0, pane(12), pane(10), usual(), 200, .5, false);
+    wm(1, pane(12));
+    judges(OK, 1000);
+    ck_assert_uint_eq(seen.excluded, 0);
+    /* one that was dropped is missing, and the windows about it say so */
+    char gone[24];
+    snprintf(gone, sizeof gone, "%lld", (long long)pane(9));
+    flush(0, pane(13), "gone:phish-url:i", gone, strlen(gone));
+    put(0, pane(13), pane(11), usual(), 200, .5, false);
+    wm(1, pane(13));
+    judges(PARTIAL, 1000);
+    drift_layout_free(other);
+    stop_sliding();
+}
+END_TEST
+
+START_TEST(from_tumbling_to_sliding)
+{
+    char *text = replaced(config_text, "size: 5m, lateness: 1m", "size: 5m, every: 1m, lateness: 1m");
+    struct drift_config *later = world_config(text);
+    start(true);
+    struct drift_plan_entry e = entry_of(1, T0 + 2 * WINDOW, later, true);
+    struct drift_pair f[2];
+    e.window_ms = MIN;
+    e.span_ms = WINDOW;
+    drift_judge_plan_fields(&e, later, f);
+    for (int i = 0; i < 2; i++) {
+        tell(&server, "HSET %s %s %s", "driftd:{m/g%2F1/phish-url}", f[i].name, f[i].value);
+        free(f[i].name);
+        free(f[i].value);
+    }
+    window(T0, 1000, .5);
+    window(T0 + WINDOW, 50, .5); /* held: its carry is not added to windows that slide */
+    judges(OK, 1000);
+    judges(HELD, 50);
+    for (int i = 10; i < 16; i++) {
+        put(0, pane(i + 2), pane(i), usual(), 100, .5, false);
+        wm(1, pane(i + 2));
+    }
+    for (int i = 10; i < 14; i++)
+        judges(PARTIAL, 100 * (uint64_t)(i - 9)); /* an old window cannot be cut */
+    judges(OK, 500);
+    ck_assert_uint_eq(seen.carried, 0);
+    ck_assert_ptr_null(json_field("", "carry"));
+    judges(OK, 500);
+    drift_config_free(later);
+    free(text);
+}
+END_TEST
+
 /* ---- max_hold ---- */
 
 static int64_t fake_ns;
@@ -882,7 +1088,6 @@ START_TEST(forced_counts_settle)
 }
 END_TEST
 
-static char *dump(const char *suffix);
 START_TEST(forced_and_judged_again)
 {
     be_patient("settle: 0s, max_hold: 10s");
@@ -1222,6 +1427,11 @@ int main(void)
     T(thresholds_of_the_plan);
     T(a_rule_taken_out_while_it_fires);
     T(old_bodies_and_headers_go);
+    T(sliding);
+    T(sliding_measures_the_whole);
+    T(sliding_judged_again);
+    T(sliding_with_panes_that_do_not_fit);
+    T(from_tumbling_to_sliding);
     T(forced);
     T(not_forced_while_something_moves);
     T(not_forced_before_the_clock_is_there);

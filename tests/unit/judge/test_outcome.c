@@ -54,6 +54,7 @@ static void make_outcome(void)
     now->n = 1204;
     verdict = (struct drift_verdict){.kind = DRIFT_VERDICT_OK,
                                      .start_ms = start_ms,
+                                     .from_ms = start_ms,
                                      .end_ms = start_ms + MINUTES5,
                                      .n = now->n,
                                      .carried_from_ms = start_ms,

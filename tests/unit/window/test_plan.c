@@ -50,6 +50,52 @@ START_TEST(entries)
 }
 END_TEST
 
+static int add_text(struct drift_plan *p, uint32_t seq, const char *from, const char *more)
+{
+    struct drift_err err;
+    char *text = drift_xasprintf("{\"baseline_id\":\"\",\"baseline_digest\":\"\",\"config\":\"c\",\"lateness_ms\":0,"
+                                 "\"topics\":{\"t\":1},\"from\":%s,%s}",
+                                 from, more);
+    int rc = drift_plan_add(p, seq, text, strlen(text), &err);
+    free(text);
+    return rc;
+}
+
+START_TEST(sliding)
+{
+    struct drift_plan p = {0};
+    ck_assert_int_eq(add_text(&p, 0, "null", "\"v\":1,\"window_ms\":1000"), 0);
+    ck_assert_int_eq(add_text(&p, 1, "6000", "\"v\":2,\"window_ms\":1000,\"span_ms\":5000"), 0);
+    ck_assert_int_eq(add_text(&p, 2, "10000", "\"v\":2,\"window_ms\":500,\"span_ms\":2000"), 0);
+    char *plain = drift_plan_entry_json(&p.entry[0]), *slides = drift_plan_entry_json(&p.entry[1]);
+    ck_assert(strstr(plain, "\"v\":1}") || strstr(plain, "\"v\":1,")); /* older programs read it */
+    ck_assert_ptr_null(strstr(plain, "span"));
+    ck_assert(strstr(slides, "\"v\":2") && strstr(slides, "\"span_ms\":5000"));
+    free(plain);
+    free(slides);
+    ck_assert_int_eq(drift_plan_span_start(&p, 5000), 5000);
+    ck_assert_int_eq(drift_plan_span_start(&p, 6000), 2000);
+    ck_assert_int_eq(drift_plan_span_start(&p, 10500), 9000);
+    /* by trying all panes */
+    for (int64_t t = -3000; t < 20000; t = drift_plan_window_end(&p, t)) {
+        int64_t last = t;
+        for (int64_t u = t; u < 40000; u = drift_plan_window_end(&p, u))
+            if (drift_plan_span_start(&p, u) < drift_plan_window_end(&p, t))
+                last = u;
+        ck_assert_int_eq(drift_plan_last_span(&p, t), last);
+    }
+    static const char *const bad[] = {
+        "\"v\":1,\"window_ms\":1000,\"span_ms\":5000",    "\"v\":2,\"window_ms\":1000",
+        "\"v\":2,\"window_ms\":1000,\"span_ms\":500",     "\"v\":2,\"window_ms\":1000,\"span_ms\":1500",
+        "\"v\":2,\"window_ms\":0,\"span_ms\":1000",       "\"v\":2,\"window_ms\":1,\"span_ms\":1001",
+        "\"v\":2,\"window_ms\":1000,\"span_ms\":\"5000\""};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_int_eq(add_text(&p, 9, "20000", bad[i]), DRIFT_E_PARSE);
+    ck_assert_int_eq(add_text(&p, 9, "20000", "\"v\":3,\"window_ms\":1000,\"span_ms\":5000"), DRIFT_E_VERSION);
+    drift_plan_release(&p);
+}
+END_TEST
+
 START_TEST(closing_never_falls)
 {
     struct drift_rng r = drift_rng_new(1);
@@ -147,7 +193,7 @@ START_TEST(hostile)
     ck_assert_int_eq(
         drift_plan_add(&p, 0, ENTRY("2000", "1000", "0", "1"), strlen(ENTRY("2000", "1000", "0", "1")), &err), 0);
     drift_plan_release(&p);
-    ck_assert_int_eq(drift_plan_add(&p, 0, "{\"v\":2}", 7, &err), DRIFT_E_VERSION);
+    ck_assert_int_eq(drift_plan_add(&p, 0, "{\"v\":3}", 7, &err), DRIFT_E_VERSION);
 }
 END_TEST
 
@@ -155,6 +201,7 @@ int main(void)
 {
     Suite *s = suite_create("plan");
     drift_test_add(s, "entries", entries, 10);
+    drift_test_add(s, "sliding", sliding, 10);
     drift_test_add(s, "closing_never_falls", closing_never_falls, 30);
     drift_test_add(s, "last_closed", last_closed, 30);
     drift_test_add(s, "no_common_boundary", no_common_boundary, 10);
