@@ -2,7 +2,12 @@
  *
  * The callbacks only note what is granted; what is fetched is set between polls, so that no record of an old
  * assignment can be taken for one of the new.  Eager assignors replace the whole assignment, cooperative ones change
- * it by the difference. */
+ * it by the difference.
+ *
+ * librdkafka pauses the partitions that stay while a cooperative rebalance runs.  Messages of theirs that a batch holds
+ * at that moment are thrown out of it, and yet fetching resumes behind them: they would be lost (seen with 2.0.2).  So
+ * after each such rebalance everything is fetched anew from the next offset to count; that request comes after the
+ * pause, so nothing of it is left then. */
 #include "driftd/internal/ingest/group.h"
 
 #include <stdatomic.h>
@@ -86,6 +91,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
         g->fetched = rd_kafka_topic_partition_list_new(8);
     }
     rd_kafka_topic_partition_list_destroy(none);
+    if (cooperative(g))
+        g->set.disturbed(g->set.ctx);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)

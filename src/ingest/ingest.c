@@ -72,8 +72,9 @@ int drift_ingest_new(const struct drift_ingest_settings *s, struct drift_ingest 
     if (!rc && c->kafka.quarantine_topic)
         rc = drift_quarantine_new(&c->kafka, &ing->quarantine, err);
     if (!rc)
-        rc = drift_group_new(&(struct drift_group_settings){c, drift_owned_granted, drift_owned_revoked, ing},
-                             &ing->group, err);
+        rc = drift_group_new(
+            &(struct drift_group_settings){c, drift_owned_granted, drift_owned_revoked, drift_owned_disturbed, ing},
+            &ing->group, err);
     if (rc)
         drift_ingest_free(ing, 0);
     else

@@ -190,6 +190,18 @@ void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost
     drift_owned_free(o);
 }
 
+/* What this batch still brings is not taken either: it may begin behind records that were thrown away. */
+void drift_owned_disturbed(void *ctx)
+{
+    struct drift_ingest *ing = ctx;
+    for (size_t i = 0; i < ing->n_owned; i++)
+        if (ing->owned[i]->fetching) {
+            ing->owned[i]->fetching = false;
+            ing->owned[i]->retry_ms = 0;
+            ing->refetch = true;
+        }
+}
+
 /* ---- acquiring ---- */
 
 /* The log may grow past the offset again, and nobody would see that what lies below was never counted. */

@@ -26,7 +26,7 @@ enum {
     RETRY_MS = 500,
     STALL_MAX_MS = 8000,
     ANEW_SIGHTINGS = 3, /* of a log that ends before the next offset, a second apart: a new leader may be behind */
-    HOLD_MS = 100, /* between two looks whether verdicts have caught up */
+    HOLD_MS = 100,      /* between two looks whether verdicts have caught up */
     REDIS_RETRY_MAX_MS = 5000,
     QUARANTINE_MS = 200,
     SHOW_MS = 100,
@@ -92,8 +92,8 @@ struct drift_ingest {
     rd_kafka_message_t **batch;
     bool refetch; /* the list of fetched partitions has changed */
     bool redis_up, finished;
-    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, refreshed_ms, refresh_took_ms, redis_now_ms, redis_now_mono_ms, ask_ms, quarantine_ms,
-        show_ms;
+    int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, refreshed_ms, refresh_took_ms, redis_now_ms,
+        redis_now_mono_ms, ask_ms, quarantine_ms, show_ms;
     struct said *chain_said; /* [n_chains] */
     struct said fetch_said;
     size_t n_elsewhere;
@@ -141,6 +141,7 @@ bool drift_owned_store_failed(struct drift_ingest *ing, struct owned *o, const s
 void drift_owned_hold(struct drift_ingest *ing, struct owned *o, int chain);
 void drift_owned_stale(struct drift_ingest *ing, struct owned *o);
 void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost);
+void drift_owned_disturbed(void *ctx);
 void drift_ingest_drop_outdated(struct drift_ingest *ing);
 void drift_ingest_acquire(struct drift_ingest *ing);
 int drift_ingest_refetch(struct drift_ingest *ing, struct drift_err *err);

@@ -49,6 +49,42 @@ class Together(setting.Case):
     def test_cooperative(self):
         self.share("cooperative-sticky")
 
+    def test_cooperative_while_records_come(self):
+        """A rebalance pauses the partitions that stay, and what was being handed over of them at that moment is lost in librdkafka:
+        it has to be read again."""
+        self.prepare(8, options={**SESSION, "partition.assignment.strategy": "cooperative-sticky"}, state={"idle_after": "10m"}, lateness="1h")
+        times, over = [], threading.Event()
+        feed = env.subprocess.Popen([env.tool("kafka_io"), "feed", self.brokers.brokers, self.topic], stdin=env.subprocess.PIPE,
+                                    stdout=env.subprocess.DEVNULL)
+        self.addCleanup(feed.kill)
+
+        def produce():
+            while not over.wait(0.005):
+                for p in range(8):
+                    times.append(setting.START + 7 * len(times))
+                    value = setting.record(times[-1])
+                    feed.stdin.write(env.struct.pack("<iiii", 0, p, -1, len(value)) + value)
+                feed.stdin.flush()
+        producer = threading.Thread(target=produce)
+        producer.start()
+        try:
+            first = self.run_(self.driftd("first"))
+            env.wait_for(lambda: first.text().count("partition_acquired") >= 8, "the first instance reads all")
+            for n in range(3):
+                second = self.run_(self.driftd(f"second{n}"))
+                env.wait_for(lambda s=second: "partition_acquired" in s.text(), "the second instance reads")
+                granted = first.text().count("partitions_granted")
+                self.assertEqual(second.stop(), 0)
+                env.wait_for(lambda g=granted: first.text().count("partitions_granted") > g, "the first instance gets the rest")
+        finally:
+            over.set()
+            producer.join()
+            feed.stdin.close()
+            feed.wait(30)
+        env.wait_for(lambda: self.offsets(8) == len(times), "everything is counted", 40)
+        self.assertEqual(first.stop(), 0)
+        self.check_exact(times)
+
     def zombie(self, assignor):
         """One that wakes up after its session finds other heads, changes nothing and comes back."""
         self.prepare(4, options={**SESSION, "partition.assignment.strategy": assignor},

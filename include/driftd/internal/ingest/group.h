@@ -1,6 +1,6 @@
 /* group.h - membership in the consumer group: what is granted, what is fetched, batches of messages.  librdkafka.
  *
- * Assignments are granted and revoked inside poll(), through the two callbacks; fetching starts with fetch().
+ * Assignments are granted and revoked inside poll(), through the callbacks; fetching starts with fetch().
  * Threads: one owner. */
 #ifndef DRIFTD_INGEST_GROUP_H
 #define DRIFTD_INGEST_GROUP_H
@@ -17,6 +17,8 @@ struct drift_group_settings {
     void (*granted)(void *ctx, const char *topic, int32_t partition);
     /* lost: the group has given it to somebody else already */
     void (*revoked)(void *ctx, const char *topic, int32_t partition, bool lost);
+    /* After a cooperative rebalance: whatever is still being fetched may skip records now, so fetch it anew. */
+    void (*disturbed)(void *ctx);
     void *ctx;
 };
 int drift_group_new(const struct drift_group_settings *s, struct drift_group **ret,
