@@ -22,6 +22,7 @@
 #include "driftd/internal/base/meter.h"
 #include "driftd/internal/baseline/baseline.h"
 #include "driftd/internal/cli.h"
+#include "driftd/internal/config/topics.h"
 #include "driftd/internal/ingest/ingest.h"
 #include "driftd/internal/judge/judge.h"
 #include "driftd/internal/learn.h"
@@ -154,18 +155,11 @@ static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_
 static int chain_topics(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c,
                         struct drift_plan_entry *e, struct drift_err *err)
 {
-    for (size_t i = 0; i < c->model->n_streams; i++) {
-        const struct drift_stream *s = &p->config->streams[c->model->streams[i]];
-        for (size_t t = 0; drift_stream_feeds(s, c->kind) && t < s->n_topics; t++) {
-            int32_t n = drift_ingest_partitions(ing, s->topics[t]);
-            if (n <= 0)
-                return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "topic %s is not known to the brokers (yet)",
-                                  s->topics[t]);
-            e->topics = drift_xrealloc(e->topics, e->n_topics + 1, sizeof *e->topics);
-            e->topics[e->n_topics++] = (struct drift_plan_topic){drift_xstrdup(s->topics[t]), n};
-        }
-    }
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < c->model->n_streams && !rc; i++)
+        if (drift_stream_feeds(&p->config->streams[c->model->streams[i]], c->kind))
+            rc = drift_ingest_topics(ing, c->model->streams[i], e, err);
+    return rc;
 }
 
 static void fill_entry(const struct pipeline *p, const struct drift_chain *c, struct drift_plan_entry *e)
@@ -265,6 +259,86 @@ static int add_entry(struct pipeline *p, struct drift_chain *c, const char *head
     return rc;
 }
 
+static bool matches_pattern(const struct pipeline *p, const struct drift_chain *c, const char *topic)
+{
+    for (size_t i = 0; i < c->model->n_streams; i++) {
+        const struct drift_stream *s = &p->config->streams[c->model->streams[i]];
+        for (size_t t = 0; drift_stream_feeds(s, c->kind) && t < s->n_topics; t++)
+            if (drift_topic_is_pattern(s->topics[t]) && drift_topic_matches(s->topics[t], topic))
+                return true;
+    }
+    return false;
+}
+
+/* A topic that was found by its pattern and is not listed now may be out of sight for a moment only, and what comes
+ * while it is not in the plan would be lost: it stays in `e` for twice as long as a silent partition holds windows. */
+static void keep_missing(struct pipeline *p, struct drift_chain *c, struct drift_plan_entry *e)
+{
+    const struct drift_plan_entry *last = &c->plan.entry[c->plan.n - 1];
+    int64_t now = mono(), idle = p->config->state.idle_after_ms, since = c->missing_mono_ms;
+    size_t listed = e->n_topics;
+    c->missing_mono_ms = 0;
+    for (size_t t = 0; t < last->n_topics; t++) {
+        const struct drift_plan_topic *topic = &last->topics[t];
+        bool found = false;
+        for (size_t i = 0; i < listed; i++)
+            found = found || !strcmp(e->topics[i].topic, topic->topic);
+        if (found || !matches_pattern(p, c, topic->topic))
+            continue;
+        c->missing_mono_ms = since ? since : now;
+        if (now - c->missing_mono_ms >= 2 * idle) {
+            drift_log(DRIFT_WARN, "topic_vanished", KV_S("model", c->model->name), KV_S("topic", topic->topic),
+                      KV_S("text", "it is not listed any more and leaves the plan"));
+            c->topics_mono_ms = now - TOPICS_MS + TOPICS_RETRY_MS; /* its partitions are released then */
+            continue;
+        }
+        e->topics = drift_xrealloc(e->topics, e->n_topics + 1, sizeof *e->topics);
+        e->topics[e->n_topics++] = (struct drift_plan_topic){drift_xstrdup(topic->topic), topic->partitions};
+        c->topics_mono_ms = now - TOPICS_MS + (idle < TOPICS_MS ? idle : TOPICS_MS);
+    }
+}
+
+/* Partitions that the plan has had, that no topic has any more and nobody can read: their watermarks go where the
+ * partitions' last entry ends, but never past the clock, or the windows before it would wait for ever. */
+static int release_vanished(struct pipeline *p, struct drift_ingest *ing, struct drift_chain *c, int64_t now_ms,
+                            struct drift_err *err)
+{
+    const struct drift_plan *plan = &c->plan;
+    const struct drift_plan_entry *last = &plan->entry[plan->n - 1];
+    enum drift_reply reply;
+    char head[DRIFT_HEAD];
+    int rc = 0;
+    for (size_t i = 0; i + 1 < plan->n && last->from_ms > c->judged_until_ms; i++) {
+        if (plan->entry[i + 1].from_ms <= c->judged_until_ms)
+            continue;
+        for (size_t t = 0; t < plan->entry[i].n_topics; t++) {
+            const struct drift_plan_topic *topic = &plan->entry[i].topics[t];
+            if (drift_plan_has_partition(last, topic->topic, 0) || !matches_pattern(p, c, topic->topic) ||
+                drift_ingest_partitions(ing, topic->topic) > 0)
+                continue;
+            int64_t to = drift_plan_close_ms(plan, drift_plan_window_start(plan, last->from_ms - 1));
+            for (int32_t n = 0; n < topic->partitions && !rc; n++) {
+                drift_random_hex32(head);
+                rc = drift_store_force(p->store_ingest, (struct drift_slot_id){topic->topic, n}, head,
+                                       to < now_ms ? to : now_ms, p->config->state.settle_ms, &reply, &now_ms, err);
+            }
+            c->topics_mono_ms = mono() - TOPICS_MS + TOPICS_RETRY_MS;
+        }
+    }
+    return rc;
+}
+
+static bool is_elected(struct pipeline *p, const struct drift_chain *c)
+{
+    bool elected = false;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->n_chains; i++)
+        if (p->chains[i].id.kind == c->kind && p->chains[i].id.model == c->model->name)
+            elected = p->chains[i].elected;
+    pthread_mutex_unlock(&p->lock);
+    return elected;
+}
+
 /* A changed configuration or partition count holds from a window start far enough ahead.  Brokers that do not answer
  * change nothing: the plan that was read holds. */
 static int extend_plan(struct pipeline *p, struct drift_ingest *ing, struct drift_chain *c, const char *head,
@@ -289,8 +363,13 @@ static int extend_plan(struct pipeline *p, struct drift_ingest *ing, struct drif
         return 0;
     c->topics_mono_ms = mono();
     int rc = 0;
-    if (!chain_topics(p, ing, c, &e, &away) && (other || !same_topics(&e, last)))
-        rc = add_entry(p, c, head, now_ms, &e, other ? "configuration changed" : "partitions changed", err);
+    if (!chain_topics(p, ing, c, &e, &away)) {
+        keep_missing(p, c, &e);
+        if (other || !same_topics(&e, last))
+            rc = add_entry(p, c, head, now_ms, &e, other ? "configuration changed" : "partitions changed", err);
+        if (!rc && is_elected(p, c))
+            rc = release_vanished(p, ing, c, now_ms, err);
+    }
     drift_plan_entry_release(&e);
     return rc;
 }

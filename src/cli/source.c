@@ -9,6 +9,7 @@
 
 #include "driftd/internal/base/clock.h"
 #include "driftd/internal/cli.h"
+#include "driftd/internal/config/topics.h"
 #include "driftd/internal/decode/decoder.h"
 #include "driftd/internal/decode/registry.h"
 #include "driftd/internal/ingest/range.h"
@@ -17,6 +18,7 @@ enum { TIMEOUT_MS = 30000, SCHEMA_POLL_MS = 10, LINE_MAX_BYTES = 64 << 20 };
 
 struct tap {                     /* one stream of the model */
     struct drift_stream *stream; /* a copy: files are JSON whatever the topics carry */
+    size_t index;                /* in the configuration */
     struct drift_decoder *decoder;
 };
 
@@ -27,6 +29,7 @@ struct drift_source {
     size_t n_taps;
     struct tap *taps;
     struct drift_range range;
+    struct drift_topics *topics;
     /* of the pass */
     const char *what;
     drift_source_fn *event;
@@ -60,6 +63,7 @@ static int tap_add(struct drift_source *s, const struct drift_stream *st, struct
     int rc = 0;
     struct tap t = {.stream = drift_xcalloc(1, sizeof *t.stream)};
     *t.stream = *st;
+    t.index = (size_t)(st - s->set.config->streams);
     if (s->set.n_files) {
         t.stream->format = DRIFT_FORMAT_JSON;
         t.stream->schema_file = NULL;
@@ -129,6 +133,7 @@ int drift_source_open(const struct drift_source_settings *set, struct drift_sour
 {
     struct drift_source *s = drift_xcalloc(1, sizeof *s);
     s->set = *set;
+    s->topics = drift_topics_new(set->config);
     int rc = taps_open(s, err);
     if (!rc && !set->n_files)
         rc = topics_open(s, err);
@@ -153,6 +158,7 @@ void drift_source_close(struct drift_source *s)
         drift_registry_free(s->registry);
     drift_secret_free(s->registry_password);
     drift_range_release(&s->range);
+    drift_topics_free(s->topics);
     free(s);
 }
 
@@ -220,7 +226,7 @@ static int on_record(void *ctx, const struct drift_record *rec, const char *topi
     s->n_records++;
     for (size_t i = 0; i < s->n_taps; i++) {
         struct tap *t = &s->taps[i];
-        if (!listed((const char *const *)t->stream->topics, t->stream->n_topics, topic))
+        if (drift_topics_stream(s->topics, topic) != (int)t->index)
             continue;
         int rc = offer(s, t, rec, false, &taken, &reason, err);
         if (rc) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/config/topics.h"
 #include "driftd/measure.h"
 
 #define CHECKER(name)                                                                                                  \
@@ -521,7 +522,13 @@ static void check_model_values(struct drift_fill *f, const struct drift_node *st
     }
 }
 
-/* A topic belongs to one stream: a record is decoded in one way. */
+static bool takes(const char *pattern, const char *name)
+{
+    return drift_topic_is_pattern(pattern) && !drift_topic_is_pattern(name) && !drift_topic_pattern_wrong(pattern) &&
+           drift_topic_matches(pattern, name);
+}
+
+/* A topic belongs to one stream: a record is decoded in one way.  Whether two patterns meet shows when it exists. */
 static void check_topic_owners(struct drift_fill *f, const struct drift_node *streams, const struct drift_path *path)
 {
     const struct drift_config *c = f->config;
@@ -533,10 +540,34 @@ static void check_topic_owners(struct drift_fill *f, const struct drift_node *st
                     struct drift_path all = {.up = path, .key = "streams"},
                                       one = {.up = &all, .key = c->streams[i].name};
                     const struct drift_node *at = streams->item[i];
-                    if (a && b && !strcmp(a, b))
+                    if (a && b && (!strcmp(a, b) || takes(a, b) || takes(b, a)))
                         drift_fill_error(f, drift_fill_at(at, has(at, "topic") ? "topic" : "topics"), &one, "topic",
-                                         "`%s` belongs to the stream `%s` already", a, c->streams[j].name);
+                                         "`%s` belongs to the stream `%s` already%s", a, c->streams[j].name,
+                                         strcmp(a, b) ? ", one name is in the other's pattern" : "");
                 }
+}
+
+/* What was refused would be read, refused and written again, for ever. */
+static void check_quarantine(struct drift_fill *f, const struct drift_node *node, const struct drift_path *path)
+{
+    const struct drift_config *c = f->config;
+    struct drift_path kafka = {.up = path, .key = "kafka"};
+    const char *topic = c->kafka.quarantine_topic;
+    for (size_t i = 0; topic && i < c->n_streams; i++)
+        for (size_t t = 0; t < c->streams[i].n_topics; t++) {
+            const char *a = c->streams[i].topics[t];
+            if (a && (!strcmp(a, topic) || takes(a, topic)))
+                drift_fill_error(f, drift_fill_at(drift_node_get(node, "kafka"), "quarantine_topic"), &kafka,
+                                 "quarantine_topic", "the stream `%s` reads it", c->streams[i].name);
+        }
+}
+
+static void note_patterns(struct drift_config *c)
+{
+    for (size_t i = 0; i < c->n_streams; i++)
+        for (size_t t = 0; t < c->streams[i].n_topics; t++)
+            c->kafka.patterns =
+                c->kafka.patterns || (c->streams[i].topics[t] && drift_topic_is_pattern(c->streams[i].topics[t]));
 }
 
 static void mark(bool *used, int i, size_t n)
@@ -587,6 +618,8 @@ CHECKER(config)
         c->redis.host = drift_memory_text(f->memory, "127.0.0.1", 9);
     check_model_values(f, streams, path);
     check_topic_owners(f, streams, path);
+    check_quarantine(f, node, path);
+    note_patterns(c);
     if (!f->errors.n)
         check_unused(f, path);
 }

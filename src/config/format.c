@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "driftd/internal/config/check.h"
+#include "driftd/internal/config/topics.h"
 
 static bool one_of(char c, const char *more)
 {
@@ -92,6 +93,11 @@ const char *drift_format_topic(const char *s)
     return all_of(s, strlen(s), "._-") && strcmp(s, ".") != 0 && strcmp(s, "..") != 0
                ? NULL
                : "wants the name of a topic (letters, digits, `.`, `_`, `-`)";
+}
+
+const char *drift_format_topics(const char *s)
+{
+    return drift_topic_is_pattern(s) ? drift_topic_pattern_wrong(s) : drift_format_topic(s);
 }
 
 const char *drift_format_group(const char *s)

@@ -451,10 +451,10 @@ static const struct drift_schema_row playbook = {.key = "",
 /* ---- streams ---- */
 static const struct drift_schema_row topic = {.key = "",
                                               .type = DRIFT_T_TEXT,
-                                              .format = drift_format_topic,
+                                              .format = drift_format_topics,
                                               .max = 249,
-                                              .pattern = "^[A-Za-z0-9._-]+$",
-                                              .help = "name of a topic"};
+                                              .pattern = "^([A-Za-z0-9._-]+|\\^.*)$",
+                                              .help = "name of a topic; with ^ in front a pattern, see `topic`"};
 static const struct drift_schema_row path = {.key = "",
                                              .type = DRIFT_T_TEXT,
                                              .format = drift_format_path,
@@ -539,7 +539,8 @@ static const struct drift_schema_row stream_keys[] = {
      MANY(drift_stream, topics, n_topics),
      .elem = &topic,
      .single = true,
-     .help = "the topic; this or `topics` is needed"},
+     .help = "the topic; this or `topics` is needed. With ^ in front it is a regular expression (POSIX extended) that "
+             "names begin with: topics that appear later and match are read too"},
     {.key = "topics",
      .type = DRIFT_T_LIST,
      MANY(drift_stream, topics, n_topics),

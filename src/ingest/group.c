@@ -292,6 +292,20 @@ int32_t drift_group_partitions(struct drift_group *g, const char *topic, int tim
     return n;
 }
 
+int drift_group_topics(struct drift_group *g, int timeout_ms, drift_group_topic_fn *fn, void *ctx,
+                       struct drift_err *err)
+{
+    const struct rd_kafka_metadata *md;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(g->rk, 1, NULL, &md, timeout_ms);
+    if (code)
+        return drift_kafka_fail(err, code, "cannot list the topics");
+    for (int i = 0; i < md->topic_cnt; i++)
+        if (!md->topics[i].err && md->topics[i].partition_cnt > 0)
+            fn(ctx, md->topics[i].topic, md->topics[i].partition_cnt);
+    rd_kafka_metadata_destroy(md);
+    return 0;
+}
+
 bool drift_group_joined(const struct drift_group *g)
 {
     return g->joined;

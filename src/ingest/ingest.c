@@ -69,6 +69,7 @@ int drift_ingest_new(const struct drift_ingest_settings *s, struct drift_ingest 
         wire_stream(ing, ing->n_streams);
         rc = drift_decoder_new(st->config, s->registry, &st->decoder, err);
     }
+    ing->topics = drift_topics_new(c);
     if (!rc && c->kafka.quarantine_topic)
         rc = drift_quarantine_new(&c->kafka, &ing->quarantine, err);
     if (!rc)
@@ -89,7 +90,9 @@ static void refresh_chains(struct drift_ingest *ing)
     struct drift_err err;
     int64_t now = mono(ing);
     bool good = true;
-    if (now < ing->refresh_ms || !ing->redis_up || !drift_group_joined(ing->group))
+    /* a group that nothing is subscribed in is never joined: a pattern without topics must be able to say so */
+    if (now < ing->refresh_ms || !ing->redis_up ||
+        (!drift_group_joined(ing->group) && !ing->set.config->kafka.patterns))
         return;
     for (size_t s = 0; s < ing->n_streams; s++)
         for (size_t c = 0; c < ing->streams[s].n_chains; c++) {
@@ -227,6 +230,7 @@ void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms)
     for (size_t c = 0; c < ing->n_chains; c++)
         drift_chain_release(&ing->chains[c]);
     pthread_mutex_destroy(&ing->lock);
+    drift_topics_free(ing->topics);
     free(ing->streams);
     free(ing->chains);
     free(ing->counted);
@@ -242,6 +246,56 @@ void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms)
 bool drift_ingest_owns(const struct drift_ingest *ing, const char *topic, int32_t partition)
 {
     return drift_owned_find(ing, topic, partition);
+}
+
+static void add_topic(struct drift_plan_entry *e, const char *topic, int32_t partitions)
+{
+    for (size_t i = 0; i < e->n_topics; i++)
+        if (!strcmp(e->topics[i].topic, topic))
+            return;
+    e->topics = drift_xrealloc(e->topics, e->n_topics + 1, sizeof *e->topics);
+    e->topics[e->n_topics++] = (struct drift_plan_topic){drift_xstrdup(topic), partitions};
+}
+
+struct listing {
+    struct drift_ingest *ing;
+    size_t stream;
+    struct drift_plan_entry *e;
+};
+
+static void take_listed(void *ctx, const char *topic, int32_t partitions)
+{
+    struct listing *l = ctx;
+    int stream = drift_topics_stream(l->ing->topics, topic);
+    if (stream == (int)l->stream)
+        add_topic(l->e, topic, partitions);
+    else if (stream == DRIFT_TOPIC_TWICE)
+        drift_ingest_say_twice(l->ing, topic);
+}
+
+int drift_ingest_topics(struct drift_ingest *ing, size_t stream, struct drift_plan_entry *e, struct drift_err *err)
+{
+    const struct drift_stream *s = &ing->set.config->streams[stream];
+    const char *pattern = NULL;
+    size_t before = e->n_topics;
+    for (size_t t = 0; t < s->n_topics; t++) {
+        if (drift_topic_is_pattern(s->topics[t])) {
+            pattern = s->topics[t];
+            continue;
+        }
+        int32_t n = drift_ingest_partitions(ing, s->topics[t]);
+        if (n <= 0)
+            return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "topic %s is not known to the brokers (yet)",
+                              s->topics[t]);
+        add_topic(e, s->topics[t], n);
+    }
+    struct listing l = {ing, stream, e};
+    int rc = pattern ? drift_group_topics(ing->group, ASK_MS, take_listed, &l, err) : 0;
+    if (rc)
+        return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "the brokers do not list their topics (yet)");
+    if (e->n_topics == before)
+        return drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "no topic matches %s (yet)", pattern ? pattern : "-");
+    return 0;
 }
 
 int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic)

@@ -160,6 +160,8 @@ int drift_kafka_conf(const struct drift_kafka_config *cfg, enum drift_kafka_clie
     int rc = set(conf, "bootstrap.servers", cfg->brokers, err);
     if (!rc)
         rc = set_table(conf, defaults, N(defaults), client, err);
+    if (!rc && cfg->patterns) /* each refresh asks for all topics of the cluster; new ones are seen so soon */
+        rc = set(conf, "topic.metadata.refresh.interval.ms", "5000", err);
     if (!rc)
         rc = set_options(conf, cfg, err);
     if (!rc)

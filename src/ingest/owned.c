@@ -16,11 +16,17 @@ struct owned *drift_owned_find(const struct drift_ingest *ing, const char *topic
 
 static struct stream *stream_of(struct drift_ingest *ing, const char *topic)
 {
-    for (size_t s = 0; s < ing->n_streams; s++)
-        for (size_t t = 0; t < ing->streams[s].config->n_topics; t++)
-            if (!strcmp(ing->streams[s].config->topics[t], topic))
-                return &ing->streams[s];
-    return NULL;
+    int s = drift_topics_stream(ing->topics, topic);
+    if (s == DRIFT_TOPIC_TWICE)
+        drift_ingest_say_twice(ing, topic);
+    return s >= 0 ? &ing->streams[s] : NULL;
+}
+
+void drift_ingest_say_twice(struct drift_ingest *ing, const char *topic)
+{
+    if (drift_ingest_worth_saying(ing, &ing->twice_said, topic))
+        drift_log(DRIFT_ERROR, "topic_of_two_streams", KV_S("topic", topic),
+                  KV_S("text", "patterns of two streams match it, so it is not read: make one of them narrower"));
 }
 
 void drift_owned_wait(struct drift_ingest *ing, struct owned *o, int64_t ms, const char *why)
@@ -36,7 +42,7 @@ static void ask_for_topics(struct drift_ingest *ing, const struct stream *s, con
 {
     for (size_t c = 0; c < s->n_chains; c++) {
         struct drift_chain *chain = s->chains[c];
-        if (!chain->plan.n || drift_plan_has_partition(&chain->plan.entry[chain->plan.n - 1], topic, number))
+        if (chain->plan.n && drift_plan_has_partition(&chain->plan.entry[chain->plan.n - 1], topic, number))
             continue;
         chain->topics_mono_ms = 0;
         ing->refresh_ms = 0;
@@ -187,6 +193,8 @@ void drift_owned_revoked(void *ctx, const char *topic, int32_t number, bool lost
             ing->owned[i] = ing->owned[--ing->n_owned];
     pthread_mutex_unlock(&ing->lock);
     drift_series_set(o->lag, 0); /* its new owner shows it; a stale lag would alarm */
+    for (size_t c = 0; ing->set.config->kafka.patterns && c < o->stream->n_chains; c++)
+        o->stream->chains[c]->topics_mono_ms = 0; /* perhaps the topic is gone */
     drift_owned_free(o);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "driftd/internal/base/clock.h"
+#include "driftd/internal/config/topics.h"
 #include "driftd/internal/ingest/kafka_conf.h"
 
 struct probe {
@@ -279,12 +280,48 @@ static void probe_quarantine(struct probe *p)
         say(p, DRIFT_PROBE_OK, what, "%d partition%s, for quarantine; writing was not tried", n, n == 1 ? "" : "s");
 }
 
+/* Topics that are there by pattern; one that matches nothing is said, and one that two streams want. */
+static void find_topics(struct probe *p, rd_kafka_topic_partition_list_t *topics)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    struct drift_topics *owners = drift_topics_new(p->c);
+    size_t *found = drift_xcalloc(p->c->n_streams, sizeof *found);
+    char what[300];
+    rd_kafka_resp_err_t code = rd_kafka_metadata(p->rk, 1, NULL, &md, (int)p->timeout_ms);
+    if (code)
+        say_code(p, "topics", code);
+    for (int i = 0; !code && i < md->topic_cnt; i++) {
+        const char *name = md->topics[i].topic;
+        int stream = drift_topics_stream(owners, name);
+        snprintf(what, sizeof what, "topic %s", name);
+        if (stream == DRIFT_TOPIC_TWICE)
+            say(p, DRIFT_PROBE_FAIL, what, "patterns of two streams match it, so it is not read: make one narrower");
+        if (stream < 0)
+            continue;
+        found[stream]++;
+        if (!rd_kafka_topic_partition_list_find(topics, name, 0))
+            rd_kafka_topic_partition_list_add(topics, name, 0);
+    }
+    for (size_t s = 0; !code && s < p->c->n_streams; s++) {
+        snprintf(what, sizeof what, "stream %s", p->c->streams[s].name);
+        if (!found[s] && drift_topic_is_pattern(p->c->streams[s].topics[0]))
+            say(p, DRIFT_PROBE_WARN, what, "no topic matches %s yet: driftd waits for one", p->c->streams[s].topics[0]);
+    }
+    if (md)
+        rd_kafka_metadata_destroy(md);
+    free(found);
+    drift_topics_free(owners);
+}
+
 static void probe_topics(struct probe *p)
 {
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(8);
     for (size_t i = 0; i < p->c->n_streams; i++)
         for (size_t t = 0; t < p->c->streams[i].n_topics; t++)
-            rd_kafka_topic_partition_list_add(topics, p->c->streams[i].topics[t], 0);
+            if (!drift_topic_is_pattern(p->c->streams[i].topics[t]))
+                rd_kafka_topic_partition_list_add(topics, p->c->streams[i].topics[t], 0);
+    if (p->c->kafka.patterns)
+        find_topics(p, topics);
     int *partitions = drift_xcalloc((size_t)topics->cnt + 1, sizeof *partitions), there = -1;
     for (int i = 0; i < topics->cnt; i++) {
         char what[300];

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "driftd/internal/base/clock.h"
+#include "driftd/internal/config/topics.h"
 #include "driftd/internal/ingest/kafka_conf.h"
 
 enum { POLL_MS = 250 };
@@ -141,6 +142,31 @@ static int topic_resolve(struct reader *rd, const char *topic, int timeout_ms, s
     return rc;
 }
 
+/* Topics of the cluster that a pattern matches, each once however many patterns do. */
+static int pattern_resolve(struct reader *rd, const char *pattern, int timeout_ms, struct drift_range *r,
+                           struct drift_err *err)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    size_t before = r->n;
+    bool any = false;
+    rd_kafka_resp_err_t e = rd_kafka_metadata(rd->rk, 1, NULL, &md, timeout_ms);
+    int rc = e ? reader_fail(rd, e, pattern, err) : 0;
+    for (int i = 0; !rc && i < md->topic_cnt; i++) {
+        const char *name = md->topics[i].topic;
+        if (md->topics[i].err || !drift_topic_matches(pattern, name))
+            continue;
+        bool known = false;
+        for (size_t k = 0; k < before; k++)
+            known = known || !strcmp(r->part[k].topic, name);
+        any = true;
+        if (!known)
+            rc = topic_resolve(rd, name, timeout_ms, r, err);
+    }
+    if (md)
+        rd_kafka_metadata_destroy(md);
+    return !rc && !any ? drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_RETRY, "no topic matches %s", pattern) : rc;
+}
+
 static int raise_to_time(struct reader *rd, struct drift_range *r, int64_t from_ms, int timeout_ms,
                          struct drift_err *err)
 {
@@ -171,8 +197,10 @@ int drift_range_resolve(const struct drift_kafka_config *cfg, const char *const 
     int rc = reader_open(cfg, &rd, err);
     if (rc)
         return rc;
+    for (size_t i = 0; i < n_topics && !rc; i++) /* names first: what a pattern finds may be among them */
+        rc = drift_topic_is_pattern(topics[i]) ? 0 : topic_resolve(&rd, topics[i], (int)timeout_ms, &r, err);
     for (size_t i = 0; i < n_topics && !rc; i++)
-        rc = topic_resolve(&rd, topics[i], (int)timeout_ms, &r, err);
+        rc = drift_topic_is_pattern(topics[i]) ? pattern_resolve(&rd, topics[i], (int)timeout_ms, &r, err) : 0;
     if (!rc && from_ms > 0)
         rc = raise_to_time(&rd, &r, from_ms, (int)timeout_ms, err);
     reader_close(&rd);

@@ -10,6 +10,7 @@
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/log.h"
 #include "driftd/internal/base/meter.h"
+#include "driftd/internal/config/topics.h"
 #include "driftd/internal/decode/decoder.h"
 #include "driftd/internal/ingest/group.h"
 #include "driftd/internal/ingest/ingest.h"
@@ -84,6 +85,8 @@ struct drift_ingest {
     struct drift_ingest_settings set;
     struct drift_group *group;
     struct drift_quarantine *quarantine;
+    struct drift_topics *topics;
+    struct said twice_said;
     size_t n_streams, n_chains, n_owned;
     struct stream *streams;
     struct drift_chain *chains;
@@ -125,6 +128,9 @@ static inline void note_redis_time(struct drift_ingest *ing, int64_t now_ms)
 bool drift_ingest_worth_saying(const struct drift_ingest *ing, struct said *last, const char *text);
 
 /* ---- owned.c ---- */
+
+/* Patterns of two streams match a topic: nobody reads it. */
+void drift_ingest_say_twice(struct drift_ingest *ing, const char *topic);
 
 struct owned *drift_owned_find(const struct drift_ingest *ing, const char *topic, int32_t number);
 void drift_owned_wait(struct drift_ingest *ing, struct owned *o, int64_t ms, const char *why);

@@ -25,6 +25,7 @@ static struct cluster cluster_new(void)
     ck_assert_ptr_nonnull(k.mock);
     ck_assert_int_eq(rd_kafka_mock_topic_create(k.mock, "events", 3, 1), 0);
     ck_assert_int_eq(rd_kafka_mock_topic_create(k.mock, "labels", 1, 1), 0);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(k.mock, "refused", 1, 1), 0);
     return k;
 }
 
@@ -78,13 +79,13 @@ START_TEST(a_good_cluster)
 {
     struct cluster k = cluster_new();
     struct found f;
-    probe(rd_kafka_mock_cluster_bootstraps(k.mock), ", quarantine_topic: labels", 10000, &f);
+    probe(rd_kafka_mock_cluster_bootstraps(k.mock), ", quarantine_topic: refused", 10000, &f);
     ck_assert_msg(f.n[DRIFT_PROBE_FAIL] == 0, "%s", f.text.data);
     HAS(f, "0 kafka: 1 broker answers, librdkafka ");
     HAS(f, "0 group g: may be used");
     HAS(f, "0 topic events: 3 partitions, readable");
     HAS(f, "0 topic labels: 1 partition, readable");
-    HAS(f, "0 topic labels: 1 partition, for quarantine");
+    HAS(f, "0 topic refused: 1 partition, for quarantine");
     drift_buf_release(&f.text);
     cluster_free(&k);
 }

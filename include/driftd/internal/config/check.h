@@ -10,6 +10,7 @@
 const char *drift_format_name(const char *s);    /* names of things of the configuration */
 const char *drift_format_brokers(const char *s); /* host:port,host:port */
 const char *drift_format_topic(const char *s);
+const char *drift_format_topics(const char *s); /* a topic, or a pattern of topics (topics.h) */
 const char *drift_format_group(const char *s);
 const char *drift_format_path(const char *s); /* dotted path into a record */
 const char *drift_format_url(const char *s);

@@ -30,7 +30,8 @@ struct drift_option { /* one librdkafka property */
 
 struct drift_kafka_config {
     char *brokers;
-    char *group; /* consumer group; names driftd's state in Redis too */
+    char *group;   /* consumer group; names driftd's state in Redis too */
+    bool patterns; /* some stream reads topics by pattern */
     size_t n_options;
     struct drift_option *options;
     uint64_t queue_bytes;   /* fetch queue of the consumer in all; default 16 MiB */

@@ -48,6 +48,10 @@ int drift_group_bounds(struct drift_group *g, const char *topic, int32_t partiti
                        int64_t *ret_high, struct drift_err *err) DRIFT_MUST_CHECK;
 int64_t drift_group_cached_high(struct drift_group *g, const char *topic, int32_t partition); /* -1: unknown */
 int32_t drift_group_partitions(struct drift_group *g, const char *topic, int timeout_ms);     /* 0: unknown */
+/* Every topic of the cluster that has partitions now; names are borrowed for the call. */
+typedef void drift_group_topic_fn(void *ctx, const char *topic, int32_t partitions);
+int drift_group_topics(struct drift_group *g, int timeout_ms, drift_group_topic_fn *fn, void *ctx,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
 bool drift_group_joined(const struct drift_group *g);    /* an assignment stands, be it empty */
 bool drift_group_reachable(const struct drift_group *g); /* not all brokers are away.  Any thread */
 

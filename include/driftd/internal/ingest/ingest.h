@@ -39,6 +39,10 @@ void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms);
 
 /* Is that partition granted to this instance?  The ingest thread's. */
 bool drift_ingest_owns(const struct drift_ingest *ing, const char *topic, int32_t partition);
+/* Appends the topics of a stream, by name and by pattern, with their partitions as the brokers know them.
+ * NOT_FOUND: one that is named is missing, or nothing matches (yet); AWAY: no answer. */
+int drift_ingest_topics(struct drift_ingest *ing, size_t stream, struct drift_plan_entry *e,
+                        struct drift_err *err) DRIFT_MUST_CHECK;
 /* Partitions of a topic by the broker's metadata; 0: not known (yet). */
 int32_t drift_ingest_partitions(struct drift_ingest *ing, const char *topic);
 

@@ -25,10 +25,10 @@ uint64_t drift_range_size(const struct drift_range *r);
 /* {"topics": [{"topic": .., "partition": .., "from": .., "to": ..}]} for META; heap. */
 char *drift_range_json(const struct drift_range *r);
 
-/* All partitions of the topics, from the first record whose own timestamp is at least from_ms (INT64_MIN: from the
- * low watermark) to the end of the log as it is now.  There is no upper bound by time: event times may be older than
- * record times by any amount, so whoever wants a range of event times filters the events.
- * Errors: AWAY (no answer within timeout_ms), NOT_FOUND (no such topic), DENIED, CONFIG. */
+/* All partitions of the topics (names, or patterns as in topics.h), from the first record whose own timestamp is at
+ * least from_ms (INT64_MIN: from the low watermark) to the end of the log as it is now.  There is no upper bound by
+ * time: event times may be older than record times by any amount, so whoever wants a range of event times filters the
+ * events. Errors: AWAY (no answer within timeout_ms), NOT_FOUND (no such topic), DENIED, CONFIG. */
 int drift_range_resolve(const struct drift_kafka_config *cfg, const char *const *topics, size_t n_topics,
                         int64_t from_ms, int64_t timeout_ms, struct drift_range *ret,
                         struct drift_err *err) DRIFT_MUST_CHECK;
