@@ -179,6 +179,16 @@ static void free_fields(struct drift_pair fields[2])
     }
 }
 
+/* Adds the time of writing to a chain's first entry, which nobody may count by before it has settled; the script puts
+ * it in. */
+static void stamp(struct drift_pair *entry)
+{
+    char *json = entry->value;
+    entry->value = drift_xasprintf("%.*s,\"ms\":@now@}", (int)strlen(json) - 1, json);
+    entry->len = strlen(entry->value);
+    free(json);
+}
+
 /* First plan entry of a chain: the active baseline, the configuration at hand, from the beginning of time. */
 static int init_chain(struct pipeline *p, struct drift_ingest *ing, const struct drift_chain *c, struct drift_err *err)
 {
@@ -199,6 +209,7 @@ static int init_chain(struct pipeline *p, struct drift_ingest *ing, const struct
         e.baseline_digest = drift_xstrdup(b ? b->digest : "");
         fill_entry(p, c, &e);
         drift_judge_plan_fields(&e, p->config, fields);
+        stamp(&fields[0]);
         drift_random_hex32(head);
         rc = drift_store_model_init(p->store_ingest, (struct drift_chain_id){c->model->name, c->kind}, head, fields, 2,
                                     &reply, err);
@@ -427,8 +438,10 @@ static int refresh(void *ctx, struct drift_ingest *ing, struct drift_chain *c, s
         elect(p, ing, c);
     if (!rc && head)
         rc = extend_plan(p, ing, c, head->value, now_ms, err);
-    if (!rc)
+    if (!rc) {
+        c->redis_ms = now_ms;
         drift_learn_consider(p->learn, c, mono());
+    }
     drift_pairs_release(&fields);
     return rc;
 }

@@ -338,6 +338,26 @@ static bool plans_fresh(const struct drift_ingest *ing, const struct stream *s)
     return true;
 }
 
+/* A failover may take back the first entry of a plan that has not settled, and another one would be written: nobody may
+ * have counted by it.  Later entries hold from further ahead than that.  True: all are old enough. */
+static bool plans_settled(struct drift_ingest *ing, struct owned *o)
+{
+    int64_t settle = ing->set.config->state.settle_ms, now = mono(ing);
+    char text[256];
+    for (size_t c = 0; settle && c < o->stream->n_chains; c++) {
+        const struct drift_chain *chain = o->stream->chains[c];
+        int64_t age = chain->redis_ms + (now - chain->read_mono_ms) - chain->plan.entry[0].at_ms;
+        if (age <= -settle || age >= settle) /* far in the future: no clock that is to be waited for */
+            continue;
+        int64_t left = age < 0 ? settle : settle - age;
+        snprintf(text, sizeof text, "the plan of %s is new and settles in %" PRId64 " s", chain->model->name,
+                 (left + 999) / 1000);
+        drift_owned_wait(ing, o, left < RETRY_MS ? left : RETRY_MS, text);
+        return false;
+    }
+    return true;
+}
+
 /* What was counted by plans that may be outdated is thrown away and read again. */
 void drift_ingest_drop_outdated(struct drift_ingest *ing)
 {
@@ -381,7 +401,7 @@ void drift_ingest_acquire(struct drift_ingest *ing)
             drift_partition_wait(o->state, NULL);
             o->fetching = o->restart = true;
             ing->refetch = true;
-        } else if (now >= ing->ask_ms && plans_fresh(ing, o->stream)) {
+        } else if (now >= ing->ask_ms && plans_fresh(ing, o->stream) && plans_settled(ing, o)) {
             acquire_one(ing, o);
         }
     }

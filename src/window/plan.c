@@ -69,6 +69,7 @@ static bool parse_entry(const json_t *j, struct drift_plan_entry *e)
         !(json_is_integer(from) || json_is_null(from)))
         return false;
     e->from_ms = json_is_null(from) ? INT64_MIN : json_integer_value(from);
+    e->at_ms = json_integer_value(json_object_get(j, "ms"));
     e->window_ms = json_integer_value(window);
     e->lateness_ms = json_integer_value(lateness);
     e->baseline_id = drift_xstrdup(id);

@@ -138,6 +138,23 @@ class Log(setting.Case):
         self.assertNotIn(b"late:m:i", self.slot(0))
         self.assertEqual(process.stop(), 0)
 
+    def test_new_plan_settles_first(self):
+        """Nothing is acquired by a first plan entry that a failover may still take back; the next start does not wait."""
+        self.prepare(2, state={"settle": "3s", "idle_after": "10m"})
+        self.produce([setting.START], 1)
+        instance = self.driftd("only")
+        process = self.run_(instance)
+        env.wait_for(lambda: "the plan of m is new and settles in" in instance.get(instance.listen, "/status")[1], "it says what it waits for")
+        written = env.wait_for(lambda: self.store.hash(f"driftd:{{m/{self.group}/{setting.MODEL}}}").get(b"plan:0"), "a plan")
+        self.assertFalse(self.slot(0))
+        env.wait_for(lambda: self.slot(0).get(b"offset"), "then it counts")
+        self.assertGreaterEqual(self.now() - json.loads(written)["ms"], 3000)
+        self.assertEqual(process.stop(), 0)
+        process = self.run_(self.driftd("again"))
+        env.wait_for(lambda: "partition_acquired" in process.text(), "at once the next time")
+        self.assertNotIn("settles in", instance.get(instance.listen, "/status")[1])
+        self.assertEqual(process.stop(), 0)
+
     def test_silent_partition_lets_windows_close(self):
         self.silent("0s")
 

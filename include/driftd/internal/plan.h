@@ -19,6 +19,7 @@ struct drift_plan_topic {
 struct drift_plan_entry {
     uint32_t seq;
     int64_t from_ms;                     /* a window start; INT64_MIN for the first entry */
+    int64_t at_ms;                       /* first entry: Redis time when it was written; 0: unknown */
     char *baseline_id, *baseline_digest; /* "" when there is none: unmonitored */
     char *config_hash;
     int64_t window_ms, lateness_ms; /* what is counted, closed and judged, in a row */

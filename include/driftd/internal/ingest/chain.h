@@ -33,6 +33,7 @@ struct drift_chain {
     int64_t judged_until_ms;     /* INT64_MIN before the first verdict */
     int64_t first_ms;            /* start of the first window judged; INT64_MIN before */
     int64_t read_mono_ms;        /* when the copy was asked for */
+    int64_t redis_ms;            /* Redis time of the copy */
     int64_t topics_mono_ms;      /* when the brokers were last asked for its topics; 0: never */
     int64_t missing_mono_ms;     /* since when a topic that matches a pattern is not listed; 0: none is missing */
     bool announced;              /* its last entry has been ours: another one behind it is newer, not older */
