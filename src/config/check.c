@@ -486,6 +486,27 @@ static void check_windows(struct drift_fill *f, const struct drift_node *node, s
                          "is shorter than a window");
 }
 
+/* Chains that a stream feeds for a model: each keeps ids of its own. */
+static unsigned chains_fed(const struct drift_stream *s)
+{
+    return (unsigned)drift_stream_feeds(s, DRIFT_CHAIN_INPUT) + (unsigned)drift_stream_feeds(s, DRIFT_CHAIN_LABEL);
+}
+
+static void check_deduplicate(struct drift_fill *f, const struct drift_node *node, const struct drift_model *m,
+                              const struct drift_path *path)
+{
+    for (size_t i = 0; m->dedup_by && i < m->n_streams; i++) {
+        if (m->streams[i] >= f->config->n_streams)
+            continue;
+        const struct drift_stream *s = &f->config->streams[m->streams[i]];
+        if (!s->id && chains_fed(s))
+            drift_fill_error(f, drift_fill_at(drift_fill_at(node, "deduplicate"), "by"), path, "deduplicate.by",
+                             "stream `%s` has no role `id`: write streams.%s.id, the path of the event's id, or leave "
+                             "the stream out of `streams`",
+                             s->name, s->name);
+    }
+}
+
 CHECKER(model)
 {
     struct drift_model *m = base;
@@ -496,6 +517,7 @@ CHECKER(model)
     if (f->config->n_streams && !m->n_streams)
         drift_fill_error(f, drift_fill_at(node, "streams"), path, "streams", "no stream carries the model");
     check_windows(f, node, m, path);
+    check_deduplicate(f, node, m, path);
     if (has(node, "rules"))
         check_rules(f, node, m, path);
     else
@@ -570,6 +592,30 @@ static void note_patterns(struct drift_config *c)
                 c->kafka.patterns || (c->streams[i].topics[t] && drift_topic_is_pattern(c->streams[i].topics[t]));
 }
 
+/* All ids of a partition come in one reply when it is acquired. */
+static void check_ids_kept(struct drift_fill *f, const struct drift_path *path)
+{
+    const struct drift_config *c = f->config;
+    const struct drift_node *models = drift_node_get(f->root, "models");
+    struct drift_path all = {.up = path, .key = "models"};
+    for (size_t i = 0; i < c->n_streams; i++) {
+        uint64_t ids = 0;
+        for (size_t m = 0; m < c->n_models; m++)
+            for (size_t k = 0; c->models[m].dedup_by && k < c->models[m].n_streams; k++)
+                if (c->models[m].streams[k] == i && ids <= DRIFT_DEDUP_SLOT_MAX) {
+                    ids += (uint64_t)c->models[m].dedup_max_ids * chains_fed(&c->streams[i]);
+                    if (ids <= DRIFT_DEDUP_SLOT_MAX)
+                        continue;
+                    struct drift_path one = {.up = &all, .key = c->models[m].name};
+                    const struct drift_node *at = drift_fill_at(models->item[m], "deduplicate");
+                    drift_fill_error(f, drift_fill_at(at, "max_ids"), &one, "deduplicate.max_ids",
+                                     "the chains of stream `%s` would keep %llu ids in a partition, at most %d can be "
+                                     "read back: lower max_ids, or give models topics of their own",
+                                     c->streams[i].name, (unsigned long long)ids, DRIFT_DEDUP_SLOT_MAX);
+                }
+    }
+}
+
 static void mark(bool *used, int i, size_t n)
 {
     if (i >= 0 && (size_t)i < n)
@@ -620,6 +666,7 @@ CHECKER(config)
     check_topic_owners(f, streams, path);
     check_quarantine(f, node, path);
     note_patterns(c);
+    check_ids_kept(f, path);
     if (!f->errors.n)
         check_unused(f, path);
 }

@@ -208,6 +208,7 @@ static void add_checks(struct drift_buf *out)
         "below\n"
         "  `warning` or `recovery` not below the lowest level, or over a role that no stream of the model carries.\n"
         "- `lateness` that holds more than 10,000 windows open; `retain` below `settle`.\n"
+        "- `deduplicate` where a stream has no role `id`; `max_ids` of more than 6,000,000 ids in a partition in all.\n"
         "- These properties in `kafka.options`:\n\n"
         "| property | why |\n|---|---|\n");
     for (const struct drift_reserved_option *r = drift_reserved_options; r->name; r++)

@@ -819,6 +819,30 @@ static const struct drift_schema_row label_window_keys[] = {
      .max = 31 * DAY,
      .help = "a label window stays open so long behind its end"},
     {.key = NULL}};
+static const struct drift_schema_choice dedup_by[] = {{"event_id", DRIFT_DEDUP_EVENT_ID, "the stream's role `id`"},
+                                                      {NULL}};
+static const struct drift_schema_choice dedup_within[] = {{"window", DRIFT_DEDUP_WINDOW, NULL}, {NULL}};
+static const struct drift_schema_row deduplicate_keys[] = {
+    {.key = "by",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_model, dedup_by),
+     .choices = dedup_by,
+     .required = true,
+     .help = "what makes two events the same: the role `id`, which every stream of the model must name"},
+    {.key = "within",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_model, dedup_within),
+     .choices = dedup_within,
+     .fallback = "window",
+     .help = "where: one window of one partition, so key the topic by the event id"},
+    {.key = "max_ids",
+     .type = DRIFT_T_INT,
+     AT(drift_model, dedup_max_ids),
+     .fallback = "1000000",
+     .min = 1000,
+     .max = DRIFT_DEDUP_IDS_MAX,
+     .help = "ids that a partition keeps for the open windows of a chain; events beyond are refused as `dedup_full`"},
+    {.key = NULL}};
 static const struct drift_schema_row model_features_keys[] = {
     {.key = "include",
      .type = DRIFT_T_TEXT,
@@ -881,6 +905,11 @@ static const struct drift_schema_row model_keys[] = {
      .help = "names in `streams` that carry the model's events"},
     {.key = "window", .type = DRIFT_T_MAP, .sub = window_keys, .help = "windows by event time"},
     {.key = "label_window", .type = DRIFT_T_MAP, .sub = label_window_keys, .help = "windows by label time"},
+    {.key = "deduplicate",
+     .type = DRIFT_T_MAP,
+     .sub = deduplicate_keys,
+     .fallback_words = "none: the same event twice counts twice",
+     .help = "an event counts once a window"},
     {.key = "features", .type = DRIFT_T_MAP, .sub = model_features_keys, .help = "which features, and their types"},
     {.key = "threshold",
      .type = DRIFT_T_NUMBER,

@@ -22,6 +22,10 @@ void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum d
     c->events = drift_series(DRIFT_M_EVENTS, m->name, name, (char *)NULL);
     c->late = drift_series(DRIFT_M_LATE, m->name, name, (char *)NULL);
     c->open = drift_series(DRIFT_M_OPEN_WINDOWS, m->name, name, (char *)NULL);
+    if (!m->dedup_by)
+        return;
+    c->ids = drift_series(DRIFT_M_DEDUP_IDS, m->name, name, (char *)NULL);
+    c->ids_share = drift_series(DRIFT_M_DEDUP_SHARE, m->name, name, (char *)NULL);
 }
 
 void drift_judged_release(struct drift_judged *j)

@@ -152,13 +152,22 @@ static void report_open(struct drift_ingest *ing)
 {
     for (size_t c = 0; c < ing->n_chains; c++) {
         size_t n = 0;
+        uint64_t ids = 0, most = 0;
         for (size_t i = 0; i < ing->n_owned; i++) {
             const struct owned *o = ing->owned[i];
             for (size_t k = 0; o->state && k < o->stream->n_chains; k++)
-                if (o->stream->chains[k] == &ing->chains[c])
+                if (o->stream->chains[k] == &ing->chains[c]) {
+                    uint64_t held = drift_partition_ids(o->state, k);
                     n += drift_partition_open_windows(o->state, k);
+                    ids += held;
+                    most = held > most ? held : most;
+                }
         }
         drift_series_set(ing->chains[c].open, (double)n);
+        if (!ing->chains[c].ids)
+            continue;
+        drift_series_set(ing->chains[c].ids, (double)ids);
+        drift_series_set(ing->chains[c].ids_share, (double)most / ing->chains[c].model->dedup_max_ids);
     }
 }
 

@@ -12,9 +12,14 @@
 
 #include "driftd/internal/base/log.h"
 #include "driftd/internal/base/meter.h"
+#include "driftd/internal/ingest/dedup.h"
 #include "driftd/internal/window/blob.h"
 
-enum { BLOB_MAX = 64 << 20, NUMBER = 24 };
+enum {
+    BLOB_MAX = 64 << 20,
+    NUMBER = 24,
+    IDS_REWRITTEN = 1 << 20 /* bytes of stored ids that a flush may write again */
+};
 static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000; as partial_ms: until the next record */
 
 struct window {
@@ -25,6 +30,7 @@ struct window {
     bool partial, dirty, stored;   /* stored: the slot has a blob of it */
     struct drift_summary *summary; /* NULL: closed, the slot alone has the counts */
     struct drift_binding *binding; /* of the partition's binding list */
+    struct drift_idset *ids;       /* deduplicate: of the events counted, while it is open */
     char *field;
     struct drift_buf blob;
 };
@@ -45,6 +51,7 @@ struct chain_state {
     struct total late, late_after_idle, reconciled;
     struct window *last; /* the window that took the last event */
     size_t n_open;       /* windows with a summary */
+    uint64_t n_ids;      /* in the sets of all windows */
 };
 
 struct bound { /* one binding a layout and chain */
@@ -57,11 +64,12 @@ struct drift_partition {
     struct drift_partition_settings set;
     char *topic, name[320];
     struct chain_state *chains;
-    int64_t offset;     /* next; -1: none */
-    int64_t wm_ms;      /* log and advances */
-    int64_t log_wm_ms;  /* greatest event time of the log alone */
-    int64_t close_ms;   /* the lowest of the open windows'; INT64_MAX: none */
-    int64_t partial_ms; /* windows that start at or before it were not seen from their beginning; INT64_MIN: none */
+    int64_t offset;       /* next; -1: none */
+    int64_t wm_ms;        /* log and advances */
+    int64_t log_wm_ms;    /* greatest event time of the log alone */
+    int64_t close_ms;     /* the lowest of the open windows'; INT64_MAX: none */
+    int64_t ids_close_ms; /* the lowest of the windows' that have ids */
+    int64_t partial_ms;   /* windows that start at or before it were not seen from their beginning; INT64_MIN: none */
     int64_t partial_from_ms; /* but for those that a watermark here had closed */
     bool await_first, offset_dirty, wm_dirty, log_dirty, partial_dirty, waits_dirty, urgent;
     char *waits; /* NULL: it is read */
@@ -73,6 +81,7 @@ struct drift_partition {
     struct total *refused;   /* [n_chains * DRIFT_N_REASON] */
     size_t n_bound;
     struct bound *bound;
+    struct drift_dedup dedup;
     /* what prepare() hands out */
     size_t n_sets, cap_sets, n_dels, cap_dels;
     struct drift_pair *sets;
@@ -112,6 +121,7 @@ static void init_totals(struct drift_partition *p)
         cs->gone_dirty = false;
         cs->last = NULL;
         cs->n_open = 0;
+        cs->n_ids = 0;
     }
 }
 
@@ -130,7 +140,8 @@ struct drift_partition *drift_partition_new(const struct drift_partition_setting
     p->set.chains = NULL; /* borrowed for this call only */
     p->offset = -1;
     p->wm_ms = p->log_wm_ms = p->partial_ms = p->partial_from_ms = INT64_MIN;
-    p->close_ms = INT64_MAX;
+    p->close_ms = p->ids_close_ms = INT64_MAX;
+    drift_dedup_init(&p->dedup);
     init_totals(p);
     return p;
 }
@@ -138,6 +149,7 @@ struct drift_partition *drift_partition_new(const struct drift_partition_setting
 static void window_free(struct window *w)
 {
     drift_summary_free(w->summary);
+    drift_idset_free(w->ids);
     drift_buf_release(&w->blob);
     free(w->field);
     free(w);
@@ -154,10 +166,12 @@ static void forget(struct drift_partition *p)
     for (size_t i = 0; i < p->n_bound; i++)
         drift_binding_free(p->bound[i].binding);
     p->n_bound = 0;
+    drift_dedup_release(&p->dedup);
+    drift_dedup_init(&p->dedup);
     init_totals(p);
     p->offset = -1;
     p->wm_ms = p->log_wm_ms = p->partial_ms = p->partial_from_ms = INT64_MIN;
-    p->close_ms = INT64_MAX;
+    p->close_ms = p->ids_close_ms = INT64_MAX;
     p->await_first = p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->urgent = false;
     free(p->waits);
     p->waits = NULL;
@@ -169,6 +183,7 @@ void drift_partition_free(struct drift_partition *p)
     if (!p)
         return;
     forget(p);
+    drift_dedup_release(&p->dedup);
     free(p->topic);
     free(p->chains);
     free(p->windows);
@@ -338,6 +353,91 @@ static void load_totals(struct drift_partition *p, const struct drift_pair *f)
         p->chains[c].gone_ms = v;
 }
 
+/* A field of ids and the window it belongs to. */
+struct stored_ids {
+    struct window *w;
+    uint32_t from;
+    const struct drift_pair *field;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct stored_ids *x = a, *y = b;
+    if (x->w != y->w)
+        return x->w->start_ms < y->w->start_ms || (x->w->start_ms == y->w->start_ms && x->w->chain < y->w->chain) ? -1
+                                                                                                                  : 1;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* The open window whose ids the field holds; NULL: they are of no use any more.  Ids are kept with counts: an open
+ * window that has ids and no counts was not written by driftd. */
+static int ids_window(struct drift_partition *p, const struct drift_pair *f, size_t chain, const char *rest,
+                      struct stored_ids *ret, struct drift_err *err)
+{
+    const struct drift_chain *c = p->chains[chain].chain;
+    const char *colon = strchr(rest, ':');
+    int64_t start, from;
+    char canonical[2 * NUMBER];
+    if (!colon || !drift_i64_parse(rest, (size_t)(colon - rest), &start) ||
+        !drift_i64_parse(colon + 1, strlen(colon + 1), &from) || from < 0 || from >= DRIFT_IDSET_MAX ||
+        (snprintf(canonical, sizeof canonical, "%" PRId64 ":%" PRId64, start, from), strcmp(canonical, rest) != 0) ||
+        start < -TIME_MAX_MS || start > TIME_MAX_MS || drift_plan_window_start(&c->plan, start) != start)
+        return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "it names no window");
+    *ret = (struct stored_ids){window_at(p, start, chain), (uint32_t)from, f};
+    if (!ret->w && p->wm_ms < drift_plan_close_ms(&c->plan, start) && start >= p->chains[chain].gone_ms)
+        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "its window is open and has no counts");
+    if (ret->w && (!ret->w->summary || !c->model->dedup_by))
+        ret->w = NULL;
+    return 0;
+}
+
+static int load_chunk(struct drift_partition *p, const struct stored_ids *s, struct drift_err *err)
+{
+    bool dead;
+    struct window *w = s->w;
+    if (!p->dedup.has_key)
+        return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "the slot has ids and no key (dk)");
+    if (!w->ids)
+        w->ids = drift_idset_new();
+    p->ids_close_ms = w->close_ms < p->ids_close_ms ? w->close_ms : p->ids_close_ms;
+    uint32_t before = drift_idset_count(w->ids);
+    int rc = drift_idset_load(w->ids, s->from, s->field->value, s->field->len, &dead, err);
+    if (!rc && dead)
+        drift_dedup_bury(&p->dedup, drift_xstrdup(s->field->name));
+    p->chains[w->chain].n_ids += drift_idset_count(w->ids) - before;
+    return rc;
+}
+
+/* After the windows: what ids belong to. */
+static int load_ids(struct drift_partition *p, const struct drift_pairs *fields, struct drift_err *err)
+{
+    const struct drift_pair *f = drift_pairs_find(fields, "dk");
+    const char *rest;
+    int rc = f ? drift_dedup_load_key(&p->dedup, f, err) : 0;
+    struct stored_ids *found = drift_xcalloc(fields->n + 1, sizeof *found);
+    size_t n = 0;
+    for (size_t i = 0; i < fields->n && !rc; i++) {
+        f = &fields->pair[i];
+        int c = field_chain(p, f->name, "d:", &rest);
+        if (c < 0)
+            continue;
+        rc = ids_window(p, f, (size_t)c, rest, &found[n], err);
+        if (!rc && found[n].w)
+            n++;
+        else if (!rc)
+            drift_dedup_bury(&p->dedup, drift_xstrdup(f->name));
+    }
+    qsort(found, n, sizeof *found, by_place);
+    for (size_t i = 0; i < n && !rc; i++) {
+        f = found[i].field;
+        rc = load_chunk(p, &found[i], err);
+    }
+    if (rc)
+        drift_err_prefix(err, "partition %s, field %s", p->name, f->name);
+    free(found);
+    return rc;
+}
+
 int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fields, struct drift_err *err)
 {
     const struct drift_pair *f;
@@ -375,7 +475,7 @@ int drift_partition_load(struct drift_partition *p, const struct drift_pairs *fi
             return rc;
         }
     }
-    return 0;
+    return load_ids(p, fields, err);
 }
 
 int64_t drift_partition_next(const struct drift_partition *p)
@@ -439,8 +539,18 @@ void drift_partition_refuse(struct drift_partition *p, int chain, enum drift_rea
     }
 }
 
-static enum drift_reason count_in(struct window *w, const struct drift_event *ev)
+static enum drift_reason count_in(struct drift_partition *p, struct window *w, const struct drift_event *ev)
 {
+    struct chain_state *cs = &p->chains[w->chain];
+    const struct drift_model *m = cs->chain->model;
+    if (m->dedup_by) {
+        enum drift_reason why = drift_dedup_take(&p->dedup, &w->ids, ev->id, &cs->n_ids, m->dedup_max_ids);
+        if (why) {
+            drift_partition_refuse(p, (int)w->chain, why);
+            return why;
+        }
+        p->ids_close_ms = w->close_ms < p->ids_close_ms ? w->close_ms : p->ids_close_ms;
+    }
     drift_binding_count(w->binding, ev, w->summary);
     w->n++;
     w->dirty = true;
@@ -453,7 +563,7 @@ enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain,
     const struct drift_plan *plan = &cs->chain->plan;
     struct window *w = cs->last;
     if (w && ev->time_ms >= w->start_ms && ev->time_ms < w->end_ms && p->wm_ms < w->close_ms && w->summary)
-        return count_in(w, ev);
+        return count_in(p, w, ev);
     int64_t start = drift_plan_window_start(plan, ev->time_ms), close = drift_plan_close_ms(plan, start);
     enum drift_reason why = DRIFT_REASON_NONE;
     if (!drift_plan_has_partition(drift_plan_at(plan, start), p->topic, p->set.number))
@@ -462,18 +572,22 @@ enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain,
         why = DRIFT_REASON_LATE;
     else if (p->wm_ms >= close || start < cs->gone_ms)
         why = DRIFT_REASON_LATE_AFTER_IDLE;
+    w = why ? NULL : window_at(p, start, chain);
+    if (!why && !w && cs->chain->model->dedup_by) /* no window for an event that will not be counted */
+        why = !ev->id.n                                      ? DRIFT_REASON_NO_ID
+              : cs->n_ids >= cs->chain->model->dedup_max_ids ? DRIFT_REASON_DEDUP_FULL
+                                                             : DRIFT_REASON_NONE;
     if (why) {
         drift_partition_refuse(p, (int)chain, why);
         return why;
     }
-    w = window_at(p, start, chain);
     if (!w)
         w = add_window(p, chain, start);
     struct drift_err err;
     if (!w->summary && open_window(p, w, &err))
         drift_bug(err.text);
     cs->last = w;
-    return count_in(w, ev);
+    return count_in(p, w, ev);
 }
 
 /* ---- windows that wait for verdicts ---- */
@@ -537,9 +651,24 @@ static void end_loss(struct drift_partition *p, int64_t time_ms)
     p->partial_dirty = true;
 }
 
+/* At once, not with the flush: what dedup_full refuses must not depend on when flushes come. */
+static void retire_ids(struct drift_partition *p)
+{
+    p->ids_close_ms = INT64_MAX;
+    for (size_t i = 0; i < p->n_windows; i++) {
+        struct window *w = p->windows[i];
+        if (w->ids && w->close_ms <= p->wm_ms)
+            drift_dedup_retire(&p->dedup, w->field, &w->ids, &p->chains[w->chain].n_ids);
+        else if (w->ids && w->close_ms < p->ids_close_ms)
+            p->ids_close_ms = w->close_ms;
+    }
+}
+
 static void raise_watermark(struct drift_partition *p, int64_t to_ms)
 {
     p->wm_ms = to_ms;
+    if (p->ids_close_ms <= to_ms)
+        retire_ids(p);
     p->urgent = p->urgent || p->close_ms <= to_ms;
 }
 
@@ -653,12 +782,39 @@ static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop
 
 bool drift_partition_dirty(struct drift_partition *p, int64_t now_ms)
 {
-    return p->offset_dirty || p->wm_dirty || p->partial_dirty || p->waits_dirty || settle_verdicts(p, now_ms, false);
+    return p->offset_dirty || p->wm_dirty || p->partial_dirty || p->waits_dirty || p->dedup.n_dead ||
+           settle_verdicts(p, now_ms, false);
 }
 
 bool drift_partition_urgent(const struct drift_partition *p)
 {
     return p->urgent;
+}
+
+static void add_field(void *ctx, const char *name, const char *value, size_t len)
+{
+    add_set(ctx, name, value, len);
+}
+
+/* Ids counted since the last flush, and the fields of windows that were closed. */
+static void add_ids(struct drift_partition *p)
+{
+    size_t budget = IDS_REWRITTEN, bytes = 0;
+    char *const *dead;
+    for (size_t i = 0; i < p->n_windows; i++) {
+        struct window *w = p->windows[i];
+        if (w->ids)
+            bytes += drift_dedup_pack(&p->dedup, w->field, w->ids, &budget);
+    }
+    drift_dedup_reserve(&p->dedup, bytes);
+    for (size_t i = 0; bytes && i < p->n_windows; i++)
+        if (p->windows[i]->ids)
+            drift_dedup_save(&p->dedup, p->windows[i]->field, p->windows[i]->ids, add_field, p);
+    const char *key = drift_dedup_key(&p->dedup);
+    if (key)
+        add_set(p, "dk", key, strlen(key));
+    for (size_t i = 0, n = drift_dedup_dead(&p->dedup, &dead); i < n; i++)
+        add_del(p, dead[i]);
 }
 
 void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct drift_flush *ret, size_t *ret_bytes)
@@ -691,6 +847,7 @@ void drift_partition_prepare(struct drift_partition *p, int64_t now_ms, struct d
             drift_bug("a window's counts pass 64 MiB");
         add_set(p, w->field, w->blob.data, w->blob.len);
     }
+    add_ids(p);
     for (int r = 1; r < DRIFT_N_REASON; r++)
         add_total(p, &p->other[r]);
     for (size_t c = 0; c < p->set.n_chains; c++) {
@@ -714,6 +871,7 @@ void drift_partition_flushed(struct drift_partition *p)
     p->offset_dirty = p->wm_dirty = p->log_dirty = p->partial_dirty = p->waits_dirty = p->urgent = false;
     p->anew_dirty = false;
     p->close_ms = INT64_MAX;
+    drift_dedup_flushed(&p->dedup);
     for (int r = 1; r < DRIFT_N_REASON; r++)
         p->other[r].dirty = false;
     for (size_t c = 0; c < p->set.n_chains; c++) {
@@ -726,6 +884,8 @@ void drift_partition_flushed(struct drift_partition *p)
         struct window *w = p->windows[i];
         w->stored = w->stored || w->dirty;
         w->dirty = false;
+        if (w->ids)
+            drift_idset_flushed(w->ids);
         if (w->summary && p->wm_ms >= w->close_ms) { /* the slot has it for good */
             drift_summary_free(w->summary);
             w->summary = NULL;
@@ -770,6 +930,11 @@ int64_t drift_partition_last_close(const struct drift_partition *p)
 size_t drift_partition_open_windows(const struct drift_partition *p, size_t chain)
 {
     return p->chains[chain].n_open;
+}
+
+uint64_t drift_partition_ids(const struct drift_partition *p, size_t chain)
+{
+    return p->chains[chain].n_ids;
 }
 
 uint64_t drift_partition_refused(const struct drift_partition *p, enum drift_reason why)

@@ -51,6 +51,24 @@ static int full_chain(const struct owned *o, const struct drift_event *ev, int m
     return -1;
 }
 
+/* Is the event one that its model must know by an id, and has none? */
+static bool lacks_id(const struct drift_ingest *ing, const struct owned *o, const struct drift_event *ev, int model)
+{
+    const struct drift_stream *s = o->stream->config;
+    return !ev->id.n && ing->set.config->models[model].dedup_by &&
+           (drift_stream_event_feeds(s, ev, DRIFT_CHAIN_INPUT) || drift_stream_event_feeds(s, ev, DRIFT_CHAIN_LABEL));
+}
+
+static void say_dedup_full(struct drift_ingest *ing, struct owned *o, size_t chain)
+{
+    const struct drift_chain *c = o->stream->chains[chain];
+    if (drift_ingest_worth_saying(ing, &o->full_said, c->key))
+        drift_log(DRIFT_ERROR, "dedup_full", KV_S("model", c->model->name), KV_S("chain", drift_chain_name(c->kind)),
+                  KV_S("topic", o->topic), KV_I("partition", o->number),
+                  KV_U("ids", drift_partition_ids(o->state, chain)),
+                  KV_S("text", "events are refused: raise deduplicate.max_ids, or make windows or lateness shorter"));
+}
+
 /* Counts one decoded event into the chains of its model.  False: it cannot be passed now; held_by says whether it is
  * verdicts that must come first. */
 static bool count_event(struct drift_ingest *ing, struct owned *o, const struct drift_record *rec,
@@ -65,6 +83,12 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
         return true;
     }
     int m = model_of(ing, s, ev);
+    if (m >= 0 && lacks_id(ing, o, ev, m)) {
+        if (!refuse(ing, o, rec, DRIFT_REASON_NO_ID, "role id is missing, and the model's events count once by it"))
+            return false;
+        drift_partition_pass(o->state, rec->offset, ev->time_ms);
+        return true;
+    }
     if (m >= 0 && (o->held_by = full_chain(o, ev, m)) >= 0)
         return false;
     for (int k = 0; k < DRIFT_N_CHAIN && m >= 0; k++) {
@@ -75,7 +99,9 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
         enum drift_reason why = drift_partition_count(o->state, (size_t)c, ev);
         if (why)
             drift_count(DRIFT_M_REFUSED, o->topic, drift_reason_name(why));
-        else
+        if (why == DRIFT_REASON_DEDUP_FULL)
+            say_dedup_full(ing, o, (size_t)c);
+        if (!why)
             ing->counted[(size_t)m * DRIFT_N_CHAIN + (size_t)k]++;
     }
     if (!any && !refuse(ing, o, rec, m < 0 ? DRIFT_REASON_UNKNOWN_MODEL : DRIFT_REASON_NOTHING,

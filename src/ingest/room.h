@@ -69,7 +69,7 @@ struct owned {
     int held_by;      /* chain of the stream whose verdicts must catch up first; -1: none */
     char waiting[DRIFT_ERR_TEXT];
     struct shown shown;
-    struct said said;
+    struct said said, full_said;
     struct drift_series *records, *bytes, *lag, *offset, *watermark;
 };
 

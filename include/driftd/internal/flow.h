@@ -41,7 +41,9 @@ struct drift_record {
     X(LATE_AFTER_IDLE, "late_after_idle") /* ... by an idle partition's advance */                                     \
     X(DUPLICATE, "duplicate")             /* event id seen in the window (deduplicate) */                              \
     X(NOTHING, "nothing")                 /* carries no role that its model counts */                                  \
-    X(LOST_VERDICT, "lost_verdict")       /* was in a window whose verdict was lost beyond settle */
+    X(LOST_VERDICT, "lost_verdict")       /* was in a window whose verdict was lost beyond settle */                   \
+    X(NO_ID, "no_id")                     /* role id missing or empty (deduplicate) */                                 \
+    X(DEDUP_FULL, "dedup_full")           /* deduplicate.max_ids are held: nobody can tell whether it is a duplicate */
 
 enum drift_reason {
     DRIFT_REASON_NONE = 0,

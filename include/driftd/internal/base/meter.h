@@ -38,6 +38,10 @@
       "Event time up to which the partition has been read.")                                                           \
     X(PARTITIONS, "driftd_partitions_owned", gauge, "", "Partitions this instance reads now.")                         \
     X(OPEN_WINDOWS, "driftd_open_windows", gauge, "model,chain", "Windows with counts in memory of this instance.")    \
+    X(DEDUP_IDS, "driftd_deduplicate_ids", gauge, "model,chain",                                                       \
+      "Event ids of open windows in memory of this instance (deduplicate).")                                           \
+    X(DEDUP_SHARE, "driftd_deduplicate_fill_ratio", gauge, "model,chain",                                              \
+      "Ids of the fullest partition by deduplicate.max_ids; at 1 events are refused as dedup_full.")                   \
     X(REBALANCES, "driftd_rebalances_total", counter, "kind", "Assignments and revocations seen.")                     \
     X(FLUSHES, "driftd_flushes_total", counter, "result", "State writes to Redis by reply.")                           \
     X(FLUSH_BYTES, "driftd_flush_bytes_total", counter, "", "Bytes of state written to Redis.")                        \

@@ -174,6 +174,15 @@ struct drift_feature_type {
     char *name; /* glob */
     enum drift_kind kind;
 };
+/* What makes two events the same one (the stream's role id), and where: in one window of one partition. */
+enum drift_dedup_by { DRIFT_DEDUP_OFF, DRIFT_DEDUP_EVENT_ID };
+enum drift_dedup_within { DRIFT_DEDUP_WINDOW };
+enum {
+    DRIFT_DEDUP_IDS_MAX = 4000000, /* of one model */
+    DRIFT_DEDUP_SLOT_MAX =
+        6000000 /* of all chains in one partition's slot: 96 MB of the 128 MiB that a reply may have */
+};
+
 struct drift_model {
     char *name;
     size_t owner;
@@ -186,7 +195,10 @@ struct drift_model {
     uint64_t min_events;                        /* fewer: held and carried over; 100 */
     uint32_t max_carry; /* windows carried at most before they are judged anyhow; 0 = no limit */
     uint32_t max_open;  /* windows of a chain with counts in one partition that are not judged; 0: no limit (tests) */
-    char *include;      /* glob over features; "*" */
+    enum drift_dedup_by dedup_by;
+    enum drift_dedup_within dedup_within;
+    uint32_t dedup_max_ids; /* of all open windows of a chain in one partition */
+    char *include;          /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;
     size_t n_types;

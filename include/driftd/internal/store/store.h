@@ -3,7 +3,7 @@
  * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
  * names, with every name percent-encoded (drift_name_encode):
  *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv forced partial partial_from b:* gone:*
- *                                             late:* other:* reconciled:* waits anew owner acquired
+ *                                             late:* other:* reconciled:* waits dk d:* anew owner acquired
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
  *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
