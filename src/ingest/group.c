@@ -194,8 +194,11 @@ int drift_group_poll(struct drift_group *g, int wait_ms, rd_kafka_message_t **ms
         probe(g);
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(g->rk, text, sizeof text);
     if (fatal)
-        return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "Kafka client failed for good: %s: %s", rd_kafka_err2name(fatal),
-                          text);
+        return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "Kafka client failed for good: %s: %s%s",
+                          rd_kafka_err2name(fatal), text,
+                          fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+                              ? "; another process has the same group.instance.id: give each instance its own"
+                              : "");
     return 0;
 }
 
