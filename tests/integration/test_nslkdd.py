@@ -12,7 +12,7 @@ import nids
 class Replayed:
     """One run over the replay: verdicts by window, deliveries, the baseline as shown."""
 
-    def __init__(self, case, group="nids", which=None, edges=False, avro=False):
+    def __init__(self, case, group="nids", which=None, edges=False, avro=False, model=None):
         self.replay, self.group = nids.replay(), group
         brokers = env.brokers()
         self.events = [self.replay.events[i] for i in (range(len(self.replay.events)) if which is None else which)]
@@ -28,6 +28,7 @@ class Replayed:
         self.redis, self.receiver = case.redis(), case.receiver()
         self.config = nids.config(brokers.brokers, self.redis.port, self.receiver, self.topic, labels, group,
                                   env.registry().url if avro else None)
+        self.config["models"][nids.MODEL].update(model or {})
         self.driftd = env.Driftd(case.dir, self.config)
         self.shown = baseline(case, self.driftd, self.replay, edges)
         self.columns = nids.columns_of(self.shown)
