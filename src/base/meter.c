@@ -1,10 +1,11 @@
-/* src/base/meter.c    driftd's own counters and gauges: one table, rendered as Prometheus text.
+/* src/base/meter.c    driftd's own counters, gauges and histograms: one table, rendered as Prometheus text.
  *
  * A series' label text is made once, escaped, when the series is: it is the key of the lookup and what the page
  * shows, so rendering only copies.  Invalid UTF-8 is replaced there, since one bad byte makes a scraper refuse the
  * whole page.  Values are bits of a double in a 64-bit atomic: the adders never take the lock. */
 #include "driftd/internal/base/meter.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -23,12 +24,17 @@ enum {
     TEXT_MAX = LABELS_MAX * (2 * VALUE_MAX + 64)
 };
 
-enum kind { counter, gauge };
+enum kind { counter, gauge, histogram };
+
+/* Upper bounds of a histogram's buckets, in seconds; one more is for what is beyond. */
+static const double bounds[] = {1, 10, 60, 300, 3600, 21600, 86400};
+enum { BOUNDS = sizeof bounds / sizeof *bounds };
 
 struct drift_series {
     enum kind kind;
-    _Atomic uint64_t bits;
-    char text[]; /* {a="b",c="d"}, or "" */
+    _Atomic uint64_t bits;    /* of a double: the value, a histogram's sum */
+    _Atomic uint64_t *counts; /* [BOUNDS + 1] of a histogram, not cumulative */
+    char text[];              /* {a="b",c="d"}, or "" */
 };
 
 struct family {
@@ -45,7 +51,9 @@ static struct family families[DRIFT_M_COUNT] = {
     DRIFT_METERS(X)
 #undef X
 };
-static struct drift_series refused_counter = {.kind = counter}, refused_gauge = {.kind = gauge}; /* never shown */
+static _Atomic uint64_t refused_counts[BOUNDS + 1];
+static struct drift_series refused_counter = {.kind = counter}, refused_gauge = {.kind = gauge},
+                           refused_histogram = {.kind = histogram, .counts = refused_counts}; /* never shown */
 
 static double value_of(uint64_t bits)
 {
@@ -160,6 +168,8 @@ static struct drift_series *find_or_make(struct family *f, const char *text)
     if (!*slot && f->n < SERIES_MAX) {
         struct drift_series *s = drift_xcalloc(1, sizeof *s + len + 1);
         s->kind = f->kind;
+        if (f->kind == histogram)
+            s->counts = drift_xcalloc(BOUNDS + 1, sizeof *s->counts);
         memcpy(s->text, text, len + 1);
         *slot = s;
         f->n++;
@@ -184,23 +194,43 @@ struct drift_series *drift_series(enum drift_meter m, ...)
     if (s)
         return s;
     drift_series_add(counted, 1);
-    return families[m].kind == counter ? &refused_counter : &refused_gauge;
+    return families[m].kind == counter ? &refused_counter
+           : families[m].kind == gauge ? &refused_gauge
+                                       : &refused_histogram;
 }
 
-void drift_series_add(struct drift_series *s, double by)
+static void add_bits(struct drift_series *s, double by)
 {
-    if (s->kind == counter && !(by >= 0 && isfinite(by)))
-        return;
     uint64_t old = atomic_load_explicit(&s->bits, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&s->bits, &old, bits_of(value_of(old) + by), memory_order_relaxed,
                                                   memory_order_relaxed))
         ;
 }
 
+void drift_series_add(struct drift_series *s, double by)
+{
+    if (s->kind != histogram && (s->kind == gauge || (by >= 0 && isfinite(by))))
+        add_bits(s, by);
+}
+
+void drift_series_observe(struct drift_series *s, double value)
+{
+    size_t i = 0;
+    if (s->kind != histogram)
+        return;
+    value = value >= 0 && isfinite(value) ? value : 0;
+    while (i < BOUNDS && value > bounds[i])
+        i++;
+    add_bits(s, value);
+    atomic_fetch_add_explicit(&s->counts[i], 1, memory_order_relaxed);
+}
+
 void drift_series_set(struct drift_series *s, double value)
 {
     uint64_t old = atomic_load_explicit(&s->bits, memory_order_relaxed);
     do {
+        if (s->kind == histogram)
+            return;
         if (s->kind == counter && !(value > value_of(old) && isfinite(value)))
             return;
     } while (!atomic_compare_exchange_weak_explicit(&s->bits, &old, bits_of(value), memory_order_relaxed,
@@ -263,16 +293,50 @@ static struct drift_series **sorted_series(struct family *f, size_t *ret_n)
     return all;
 }
 
+static void add_name(struct drift_buf *out, const struct family *f, const char *suffix)
+{
+    drift_buf_adds(out, f->name);
+    drift_buf_adds(out, suffix);
+}
+
+/* {a="b"} and a bound: {a="b",le="1"} */
+static void add_bucket(struct drift_buf *out, const struct family *f, const char *text, double bound, uint64_t n)
+{
+    size_t len = strlen(text);
+    add_name(out, f, "_bucket");
+    drift_buf_add(out, len ? text : "{", len ? len - 1 : 1);
+    drift_buf_adds(out, len ? ",le=\"" : "le=\"");
+    add_value(out, bound);
+    drift_buf_addf(out, "\"} %" PRIu64 "\n", n);
+}
+
+static void render_histogram(struct drift_buf *out, const struct family *f, const struct drift_series *s)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= BOUNDS; i++) {
+        n += atomic_load_explicit(&s->counts[i], memory_order_relaxed);
+        add_bucket(out, f, s->text, i < BOUNDS ? bounds[i] : (double)INFINITY, n);
+    }
+    add_name(out, f, "_sum");
+    add_sample(out, "", s->text, drift_series_get(s));
+    add_name(out, f, "_count");
+    drift_buf_addf(out, "%s %" PRIu64 "\n", s->text, n);
+}
+
 static void render_family(struct family *f, struct drift_buf *out)
 {
     size_t n;
     struct drift_series **all = sorted_series(f, &n);
     drift_buf_addf(out, "# HELP %s ", f->name);
     add_help(out, f->help);
-    drift_buf_addf(out, "\n# TYPE %s %s\n", f->name, f->kind == counter ? "counter" : "gauge");
+    static const char *const kinds[] = {"counter", "gauge", "histogram"};
+    drift_buf_addf(out, "\n# TYPE %s %s\n", f->name, kinds[f->kind]);
     for (size_t i = 0; i < n; i++)
-        add_sample(out, f->name, all[i]->text, drift_series_get(all[i]));
-    if (n == 0 && !*f->labels) /* a series without labels is known before it first counts */
+        if (f->kind == histogram)
+            render_histogram(out, f, all[i]);
+        else
+            add_sample(out, f->name, all[i]->text, drift_series_get(all[i]));
+    if (n == 0 && !*f->labels && f->kind != histogram) /* a series without labels is known before it first counts */
         add_sample(out, f->name, "", 0);
     free(all);
 }
@@ -288,8 +352,11 @@ void drift_meter_reset(void)
     pthread_mutex_lock(&lock);
     for (size_t m = 0; m < DRIFT_M_COUNT; m++) {
         struct family *f = &families[m];
-        for (size_t i = 0; i < f->n_cap; i++)
+        for (size_t i = 0; i < f->n_cap; i++) {
+            if (f->table[i])
+                free(f->table[i]->counts);
             free(f->table[i]);
+        }
         free(f->table);
         f->table = NULL;
         f->n = f->n_cap = 0;

@@ -557,6 +557,16 @@ static enum drift_reason count_in(struct drift_partition *p, struct window *w, c
     return DRIFT_REASON_NONE;
 }
 
+/* The watermark that closed the window, less its closing time. */
+static void note_late(struct drift_partition *p, const struct chain_state *cs, enum drift_reason why, int64_t close_ms)
+{
+    if (why == DRIFT_REASON_LATE)
+        drift_series_observe(cs->chain->late_by, (double)(p->log_wm_ms - close_ms) / 1e3);
+    else if (why == DRIFT_REASON_LATE_AFTER_IDLE) /* below it when the window is gone though the slot went back */
+        drift_series_observe(cs->chain->late_after_idle_by,
+                             p->wm_ms > close_ms ? (double)(p->wm_ms - close_ms) / 1e3 : 0);
+}
+
 enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain, const struct drift_event *ev)
 {
     struct chain_state *cs = &p->chains[chain];
@@ -578,6 +588,7 @@ enum drift_reason drift_partition_count(struct drift_partition *p, size_t chain,
               : cs->n_ids >= cs->chain->model->dedup_max_ids ? DRIFT_REASON_DEDUP_FULL
                                                              : DRIFT_REASON_NONE;
     if (why) {
+        note_late(p, cs, why, close);
         drift_partition_refuse(p, (int)chain, why);
         return why;
     }

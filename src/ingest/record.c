@@ -33,10 +33,10 @@ static bool refuse(struct drift_ingest *ing, struct owned *o, const struct drift
     return true;
 }
 
-static bool in_future(const struct drift_ingest *ing, const struct drift_record *rec, int64_t wall_ms, int64_t time_ms)
+/* Event time less the clock that it is held against: the broker's where it stamps, else ours. */
+static int64_t ahead_ms(const struct drift_record *rec, int64_t wall_ms, int64_t time_ms)
 {
-    int64_t reference = rec->log_append_time && rec->timestamp_ms >= 0 ? rec->timestamp_ms : wall_ms;
-    return time_ms > reference + ing->set.config->state.future_skew_ms;
+    return time_ms - (rec->log_append_time && rec->timestamp_ms >= 0 ? rec->timestamp_ms : wall_ms);
 }
 
 /* The chain of the event's model that must be judged further before the event is counted; -1: none. */
@@ -76,9 +76,11 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
 {
     struct stream *s = o->stream;
     bool any = false;
-    if (in_future(ing, rec, wall_ms, ev->time_ms)) {
+    int64_t ahead = ahead_ms(rec, wall_ms, ev->time_ms);
+    if (ahead > ing->set.config->state.future_skew_ms) {
         if (!refuse(ing, o, rec, DRIFT_REASON_FUTURE, "event time lies beyond the clock and max_future"))
             return false;
+        drift_series_observe(drift_series(DRIFT_M_FUTURE_SECONDS, o->topic, (char *)NULL), (double)ahead / 1e3);
         drift_partition_pass(o->state, rec->offset, INT64_MIN);
         return true;
     }

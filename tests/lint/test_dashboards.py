@@ -35,8 +35,19 @@ def read(name):
 def meters():
     """Name: (kind, labels) of every row of DRIFT_METERS."""
     text = read("include/driftd/internal/base/meter.h")
-    rows = re.findall(r'X\((\w+), "(driftd_\w+)", (counter|gauge), "([\w,]*)",', text)
+    rows = re.findall(r'X\((\w+), "(driftd_\w+)", (counter|gauge|histogram), "([\w,]*)",', text)
     return {name: (kind, set(filter(None, labels.split(",")))) for _, name, kind, labels in rows}
+
+
+def samples():
+    """The same by the names that a page has: those of a histogram are counters."""
+    out = {}
+    for name, (kind, labels) in meters().items():
+        if kind == "histogram":
+            out.update({f"{name}_bucket": ("counter", labels | {"le"}), f"{name}_sum": ("counter", labels), f"{name}_count": ("counter", labels)})
+        else:
+            out[name] = (kind, labels)
+    return out
 
 
 def without_strings(expr):
@@ -113,7 +124,7 @@ class Meters(unittest.TestCase):
         self.assertEqual(known["driftd_measure"], ("gauge", {"model", "column", "measure"}))
 
     def test_the_checks_can_fail(self):
-        known = {**meters(), **SCRAPER}
+        known = {**samples(), **SCRAPER}
         self.assertEqual(exported('sum by (topic) (rate(driftd_records_total{job="x"}[5m]))', known), [])
         for wrong in ('rate(driftd_recrods_total[5m])', 'driftd_ready{model="m"}', 'sum by (model) (driftd_ready)', 'time() - node_load1',
                       'max(driftd_measure) / foo{bar="x"}'):
@@ -122,6 +133,7 @@ class Meters(unittest.TestCase):
     def test_every_metric_that_is_shown_is_set_somewhere(self):
         """A row of the table that no source sets would be an empty panel."""
         ids = dict((name, i) for i, name in re.findall(r'X\((\w+), "(driftd_\w+)"', read("include/driftd/internal/base/meter.h")))
+        ids.update({name + suffix: i for name, i in list(ids.items()) for suffix in ("_bucket", "_sum", "_count")})
         source = "".join(read(os.path.relpath(p, ROOT)) for p in glob.glob(os.path.join(ROOT, "src", "**", "*.c*"), recursive=True))
         shown = {n for path in DASHBOARDS for _, e in queries(load(path)) for n, _ in selectors(e)}
         shown |= {n for rule in alert_rules() for n, _ in selectors(rule["expr"])}
@@ -160,7 +172,7 @@ class Dashboards(unittest.TestCase):
             for wanted in ("job", "instance", "model"):
                 v = variables[wanted]
                 self.assertEqual((v["label"], v["type"], v["multi"], v["allValue"], v["refresh"]), (wanted.title(), "query", True, ".+", 2), name)
-            known = meters()
+            known = samples()
             for v in variables.values():
                 if v["type"] != "query":
                     continue
@@ -199,7 +211,7 @@ class Dashboards(unittest.TestCase):
                     taken[cell] = p["title"]
 
     def test_queries_name_what_driftd_exports(self):
-        known, seen = {**meters(), **SCRAPER}, 0
+        known, seen = {**samples(), **SCRAPER}, 0
         for name, d in self.dashboards:
             for where, expr in queries(d):
                 self.assertEqual(exported(expr, known), [], f"{name}: {where}")
@@ -212,11 +224,11 @@ class Dashboards(unittest.TestCase):
                 for metric, labels in selectors(expr):
                     at = f"{name}: {where}: {metric}"
                     self.assertEqual((labels.get("job"), labels.get("instance")), (("=~", "$job"), ("=~", "$instance")), at)
-                    if "model" in meters().get(metric, ("", set()))[1]:
+                    if "model" in samples().get(metric, ("", set()))[1]:
                         self.assertEqual(labels.get("model"), ("=~", "$model"), at)
 
     def test_counters_are_rates_over_rate_interval(self):
-        counters, seen = {n for n, (kind, _) in meters().items() if kind == "counter"}, 0
+        counters, seen = {n for n, (kind, _) in samples().items() if kind == "counter"}, 0
         for name, d in self.dashboards:
             for where, expr in queries(d):
                 for window in re.findall(r"\b(?:rate|irate|increase)\([^()]*\[([^]]*)\]", expr):
@@ -247,7 +259,7 @@ class Dashboards(unittest.TestCase):
 
 class Alerts(unittest.TestCase):
     def test_rules_name_what_driftd_exports(self):
-        known, rules = {**meters(), **SCRAPER}, list(alert_rules())
+        known, rules = {**samples(), **SCRAPER}, list(alert_rules())
         self.assertGreaterEqual(len(rules), 8)
         for rule in rules:
             self.assertEqual(exported(rule["expr"], known), [], rule["alert"])

@@ -128,6 +128,36 @@ START_TEST(test_limit)
 }
 END_TEST
 
+START_TEST(test_histogram)
+{
+    static const double seconds[] = {0,  1,           1.001,           10, 59, 300, 301, 86400, 86401, 1e9,
+                                     -5, (double)NAN, (double)INFINITY};
+    drift_meter_reset();
+    struct drift_series *s = drift_series(DRIFT_M_LATE_SECONDS, "m", "input", "late", (char *)NULL);
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
+        drift_series_observe(s, seconds[i]);
+    drift_series_add(s, 5);
+    drift_series_set(s, 5);
+    drift_series_observe(drift_series(DRIFT_M_READY, (char *)NULL), 5);
+    drift_series_observe(drift_series(DRIFT_M_FUTURE_SECONDS, "t", (char *)NULL), 7200);
+    char *text = page();
+    const char *want = "# TYPE driftd_event_late_seconds histogram\n"
+#define LATE(le) "driftd_event_late_seconds_bucket{model=\"m\",chain=\"input\",reason=\"late\",le=\"" le "\"} "
+        LATE("1") "5\n" LATE("10") "7\n" LATE("60") "8\n" LATE("300") "9\n" LATE("3600") "10\n" LATE(
+            "21600") "10\n" LATE("86400") "11\n" LATE("+Inf") "13\n"
+                                                              "driftd_event_late_seconds_sum{model=\"m\",chain="
+                                                              "\"input\",reason=\"late\"} 1000173473.001\n"
+                                                              "driftd_event_late_seconds_count{model=\"m\",chain="
+                                                              "\"input\",reason=\"late\"} 13\n";
+#undef LATE
+    ck_assert_msg(strstr(text, want) != NULL, "%s", text);
+    expect_line(text, "driftd_event_future_seconds_bucket{topic=\"t\",le=\"3600\"} 0");
+    expect_line(text, "driftd_event_future_seconds_bucket{topic=\"t\",le=\"21600\"} 1");
+    expect_line(text, "driftd_ready 0");
+    free(text);
+}
+END_TEST
+
 static void *hammer(void *arg)
 {
     (void)arg;
@@ -166,6 +196,10 @@ static void touch(enum drift_meter m, const char *labels)
     for (const char *p = labels; *p; p++)
         n += *p == ',';
     const char *v[] = {"a\"\\\n", "\xff", "\xc3\xa9", ""};
+    if (n == 1)
+        drift_series_observe(drift_series(m, v[0], (char *)NULL), 2.5);
+    if (n == 3)
+        drift_series_observe(drift_series(m, v[0], v[1], v[2], (char *)NULL), 1e6);
     if (n == 0)
         drift_gauge(m, 1);
     else if (n == 1)
@@ -211,6 +245,7 @@ int main(void)
     drift_test_add(s, "escaping", test_escaping, 10);
     drift_test_add(s, "order", test_order, 10);
     drift_test_add(s, "limit", test_limit, 10);
+    drift_test_add(s, "histogram", test_histogram, 10);
     drift_test_add(s, "threads", test_threads, 60);
     drift_test_add(s, "promtool", test_promtool, 20);
     return drift_test_run(s);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/base/meter.h"
 #include "driftd/internal/ingest/partition.h"
 #include "driftd/internal/window/blob.h"
 #include "support.h"
@@ -592,6 +593,35 @@ START_TEST(partial_after_loss)
 }
 END_TEST
 
+/* How late, apart by what closed the window, is how much more lateness would have counted it. */
+START_TEST(how_late)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    struct drift_buf out;
+    drift_meter_reset();
+    make_chain(&c);
+    struct drift_partition *p = start(&c, &s);
+    event_at(p, 0, 2500 + 10000); /* closes [0, 1000) by 10 s to the millisecond */
+    struct drift_event ev = {.time_ms = 0, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+    ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_LATE);
+    drift_partition_advanced(p, 100000);
+    ev.time_ms = 13000;
+    ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_LATE_AFTER_IDLE);
+    drift_buf_init(&out, 1 << 20);
+    drift_meter_render(&out);
+#define BY(reason) "{model=\"m/1\",chain=\"input\",reason=\"" reason "\"} "
+    ck_assert_ptr_nonnull(strstr(out.data, "driftd_event_late_seconds_sum" BY("late") "10\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "driftd_event_late_seconds_count" BY("late") "1\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "driftd_event_late_seconds_sum" BY("late_after_idle") "84.5\n"));
+#undef BY
+    drift_buf_release(&out);
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
 int main(void)
 {
     static const double edges[] = {.25, .5, .75};
@@ -603,6 +633,7 @@ int main(void)
     drift_test_add(s, "any_restart_same_counts", any_restart_same_counts, 60);
     drift_test_add(s, "panes_stay_for_their_last_window", panes_stay_for_their_last_window, 10);
     drift_test_add(s, "idle_advance_and_drop", idle_advance_and_drop, 10);
+    drift_test_add(s, "how_late", how_late, 10);
     drift_test_add(s, "idle_and_log_apart", idle_and_log_apart, 10);
     drift_test_add(s, "other_cells", other_cells, 10);
     drift_test_add(s, "hostile_slot", hostile_slot, 10);

@@ -27,6 +27,10 @@
       "Records not counted into a window, by reason.")                                                                 \
     X(LATE, "driftd_events_late_total", counter, "model,chain",                                                        \
       "Events whose window was closed by their own partition's log.")                                                  \
+    X(LATE_SECONDS, "driftd_event_late_seconds", histogram, "model,chain,reason",                                      \
+      "How far the watermark had passed the closing time of late events' windows: more lateness by that counts them.") \
+    X(FUTURE_SECONDS, "driftd_event_future_seconds", histogram, "topic",                                               \
+      "How far events refused as future lay ahead of the clock (the broker's stamp, or this host's).")                 \
     X(QUARANTINED, "driftd_records_quarantined_total", counter, "topic", "Records written to the quarantine topic.")   \
     X(OFFSET_GAPS, "driftd_offset_gap_records_total", counter, "topic",                                                \
       "Offsets that the log itself left out (compaction, transactions).")                                              \
@@ -86,6 +90,9 @@ struct drift_series *drift_series(enum drift_meter m, ...) __attribute__((sentin
 /* A counter never falls: it ignores what is negative or not finite, and set only raises it. */
 void drift_series_add(struct drift_series *s, double by);
 void drift_series_set(struct drift_series *s, double value);
+/* Counts a value into a histogram's buckets: up to 1 s, 10 s, 1 m, 5 m, 1 h, 6 h, 1 d, and all.  What is not finite or
+ * negative counts as 0.  Add and set do nothing to a histogram, observe nothing to the others. */
+void drift_series_observe(struct drift_series *s, double value);
 double drift_series_get(const struct drift_series *s);
 
 #define drift_count(m, ...) drift_series_add(drift_series((m), __VA_ARGS__ __VA_OPT__(, )(char *) NULL), 1)

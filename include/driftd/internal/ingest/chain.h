@@ -39,7 +39,8 @@ struct drift_chain {
     bool announced;              /* its last entry has been ours: another one behind it is newer, not older */
     uint32_t announced_over;     /* seq of the other one, once said */
     struct drift_series *events, *late, *open;
-    struct drift_series *ids, *ids_share; /* NULL without deduplicate */
+    struct drift_series *late_by, *late_after_idle_by; /* how late */
+    struct drift_series *ids, *ids_share;              /* NULL without deduplicate */
 };
 
 void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum drift_chain_kind kind);
