@@ -47,6 +47,7 @@ struct known_layout {
     enum drift_chain_kind kind;
     struct drift_layout *layout;
     struct drift_baseline *baseline; /* owns layout; NULL for a bare one */
+    int64_t said_ms;                 /* of a baseline that could not be loaded: when that was said; monotonic */
 };
 
 struct chain_view { /* what the judge last said of a chain */
@@ -103,12 +104,13 @@ static struct drift_layout *remember(struct pipeline *p, const char *model, cons
             drift_bug("a layout without columns cannot be made");
     }
     p->layouts = drift_xrealloc(p->layouts, p->n_layouts + 1, sizeof *p->layouts);
-    p->layouts[p->n_layouts++] = (struct known_layout){drift_xstrdup(model), drift_xstrdup(digest), kind, l, b};
+    p->layouts[p->n_layouts++] = (struct known_layout){drift_xstrdup(model), drift_xstrdup(digest), kind, l, b, mono()};
     return l;
 }
 
-/* The baseline that a plan entry names; *ret NULL when it is missing or another one (the model is unmonitored). */
-static int load_baseline(struct pipeline *p, const char *model, const char *id, const char *digest,
+/* The baseline that a plan entry names; *ret NULL when it is missing or another one (the model is unmonitored), which
+ * is said when `say` is set. */
+static int load_baseline(struct pipeline *p, const char *model, const char *id, const char *digest, bool say,
                          struct drift_baseline **ret, struct drift_err *err)
 {
     void *bytes;
@@ -127,9 +129,30 @@ static int load_baseline(struct pipeline *p, const char *model, const char *id, 
         drift_baseline_free(*ret);
         *ret = NULL;
     }
-    if (rc)
+    if (rc && say)
         drift_log(DRIFT_ERROR, "model_unmonitored", KV_S("model", model), KV_S("baseline", id),
                   KV_S("text", err->text));
+    return 0;
+}
+
+/* A baseline that could not be loaded may have been put back.  Windows that were opened without it keep the bare
+ * layout, which therefore lives on under a name that nobody asks for. */
+static int look_again(struct pipeline *p, size_t index, const struct drift_plan_entry *e, struct drift_layout **ret,
+                      struct drift_err *err)
+{
+    struct known_layout *k = &p->layouts[index];
+    struct drift_baseline *b;
+    bool say = mono() - k->said_ms >= SAY_MS;
+    *ret = k->layout;
+    int rc = load_baseline(p, k->model, e->baseline_id, e->baseline_digest, say, &b, err);
+    if (say)
+        k->said_ms = mono();
+    if (rc || !b)
+        return rc;
+    drift_log(DRIFT_INFO, "baseline_back", KV_S("model", k->model), KV_S("baseline", e->baseline_id),
+              KV_S("text", "windows that begin from now on are counted with its cells"));
+    k->digest[0] = '!';
+    *ret = remember(p, k->model, e->baseline_digest, k->kind, b);
     return 0;
 }
 
@@ -142,10 +165,11 @@ static int layout_of(void *ctx, const struct drift_chain *c, const struct drift_
         const struct known_layout *k = &p->layouts[i];
         if (k->kind == c->kind && !strcmp(k->model, c->model->name) && !strcmp(k->digest, e->baseline_digest)) {
             *ret = k->layout;
-            return 0;
+            return k->baseline || !e->baseline_id[0] ? 0 : look_again(p, i, e, ret, err);
         }
     }
-    int rc = e->baseline_id[0] ? load_baseline(p, c->model->name, e->baseline_id, e->baseline_digest, &b, err) : 0;
+    int rc =
+        e->baseline_id[0] ? load_baseline(p, c->model->name, e->baseline_id, e->baseline_digest, true, &b, err) : 0;
     if (!rc)
         *ret = remember(p, c->model->name, e->baseline_digest, c->kind, b);
     return rc;
@@ -203,7 +227,7 @@ static int init_chain(struct pipeline *p, struct drift_ingest *ing, const struct
         rc = drift_store_baseline_list(p->store_ingest, c->model->name, &known, err);
     const struct drift_pair *active = rc ? NULL : drift_pairs_find(&known, "active");
     if (active)
-        rc = load_baseline(p, c->model->name, active->value, NULL, &b, err);
+        rc = load_baseline(p, c->model->name, active->value, NULL, true, &b, err);
     if (!rc) {
         e.baseline_id = drift_xstrdup(b ? b->id : "");
         e.baseline_digest = drift_xstrdup(b ? b->digest : "");

@@ -1,4 +1,10 @@
-/* src/ingest/idle.c    Raises the watermarks of silent partitions, and of all at the end of the log. */
+/* src/ingest/idle.c    Raises the watermarks of silent partitions, and of all at the end of the log.
+ *
+ * Silent is one that is at the end of its log and in which nothing was counted for idle_after; records that are refused
+ * (malformed, late, in the future) move no watermark, so they are silence too, or a sender of rubbish would hold all
+ * windows for ever.  That stays exact: an advance is written under the slot's head when all that was read before it has
+ * been, records that are refused are so at whatever watermark, and one that comes later and would have counted is
+ * late_after_idle, as after any silence. */
 #include "room.h"
 
 #include <inttypes.h>

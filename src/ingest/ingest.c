@@ -139,9 +139,12 @@ static bool tend(struct drift_ingest *ing, struct owned *o)
 {
     int64_t now = mono(ing);
     if (drift_partition_dirty(o->state, redis_now(ing))) {
-        if (drift_partition_urgent(o->state) || now >= o->flush_due_ms || (ing->set.until_end && o->eof))
-            return drift_owned_flush(ing, o);
-        return true;
+        if (!drift_partition_urgent(o->state) && now < o->flush_due_ms && !(ing->set.until_end && o->eof))
+            return true;
+        if (!drift_owned_flush(ing, o))
+            return false;
+        if (!o->state || drift_partition_dirty(o->state, redis_now(ing)))
+            return true; /* else one that gets refused records all the time would never look idle */
     }
     if (now - o->checked_ms >= ing->set.config->state.flush_interval_ms && !drift_owned_check(ing, o))
         return false;

@@ -39,6 +39,12 @@ static int64_t ahead_ms(const struct drift_record *rec, int64_t wall_ms, int64_t
     return time_ms - (rec->log_append_time && rec->timestamp_ms >= 0 ? rec->timestamp_ms : wall_ms);
 }
 
+static void pass(struct owned *o, int64_t offset, int64_t time_ms)
+{
+    o->progress = o->progress || time_ms > drift_partition_watermark(o->state);
+    drift_partition_pass(o->state, offset, time_ms);
+}
+
 /* The chain of the event's model that must be judged further before the event is counted; -1: none. */
 static int full_chain(const struct owned *o, const struct drift_event *ev, int model)
 {
@@ -88,7 +94,7 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
     if (m >= 0 && lacks_id(ing, o, ev, m)) {
         if (!refuse(ing, o, rec, DRIFT_REASON_NO_ID, "role id is missing, and the model's events count once by it"))
             return false;
-        drift_partition_pass(o->state, rec->offset, ev->time_ms);
+        pass(o, rec->offset, ev->time_ms);
         return true;
     }
     if (m >= 0 && (o->held_by = full_chain(o, ev, m)) >= 0)
@@ -105,11 +111,12 @@ static bool count_event(struct drift_ingest *ing, struct owned *o, const struct 
             say_dedup_full(ing, o, (size_t)c);
         if (!why)
             ing->counted[(size_t)m * DRIFT_N_CHAIN + (size_t)k]++;
+        o->progress = o->progress || !why;
     }
     if (!any && !refuse(ing, o, rec, m < 0 ? DRIFT_REASON_UNKNOWN_MODEL : DRIFT_REASON_NOTHING,
                         m < 0 ? "the model is not in the configuration" : "no role that its model counts"))
         return false;
-    drift_partition_pass(o->state, rec->offset, ev->time_ms);
+    pass(o, rec->offset, ev->time_ms);
     return true;
 }
 
@@ -220,8 +227,10 @@ void drift_ingest_take(struct drift_ingest *ing, size_t n)
         } else if (o && o->fetching) {
             records++;
             bytes += m->len;
-            o->last_record_ms = now;
             take_record(ing, o, m, wall_ms);
+            if (o->progress)
+                o->last_record_ms = now;
+            o->progress = false;
         }
         rd_kafka_message_destroy(m);
     }

@@ -161,6 +161,61 @@ class Log(setting.Case):
     def test_silent_partition_settles_first(self):
         self.silent("2s")
 
+    def rubbish(self, make):
+        """A partition that gets refused records only, without a pause, holds no window."""
+        self.prepare(2)
+        process = self.run_(self.driftd("only"))
+        now = self.now() // setting.WINDOW * setting.WINDOW - 40_000
+        times = [now + 100 * i for i in range(100)]
+        self.produce(times, 1)
+        end, sent = time.monotonic() + 40 * env.SLOW, 0
+        while time.monotonic() < end and self.judged() != setting.by_window(times):
+            sent += self.brokers.produce(self.topic, [(None, make(self.now()), 1)] * 20)
+        self.assertEqual(self.judged(), setting.by_window(times))
+        env.wait_for(lambda: self.store.offset(self.group, self.topic, 1) == sent, "all are counted as refused")
+        self.assertEqual(self.totals("other:", 2), sent)
+        # one that would have counted comes too late now, and it is said after what
+        self.brokers.produce(self.topic, [(None, setting.record(now + 50), 1)])
+        env.wait_for(lambda: self.slot(1).get(b"other:m:i:late_after_idle") == b"1", "late after idle")
+        self.assertEqual(process.stop(), 0)
+
+    def test_only_malformed_records(self):
+        self.rubbish(lambda now: b"{")
+
+    @env.long
+    def test_only_records_of_the_future(self):
+        self.rubbish(lambda now: setting.record(now + 3_600_000))
+
+    @env.long
+    def test_baseline_put_back(self):
+        """A baseline that was missing in Redis and is put back is used without a restart."""
+        self.prepare(1, state={"plan_ttl": "1s", "idle_after": "10m"})
+        times = [setting.START + 10 * i for i in range(9000)]  # nine windows
+        self.produce(times[:3500], 1)
+        only = self.driftd("only")
+        only.command("baseline", "build", "-c", only.path, "--model", setting.MODEL, "--id", "one", "--promote")
+        only.until_end()
+        key = f"driftd:{{b/{setting.MODEL}}}:one"
+        bytes_ = self.store.command("GET", key)
+        self.store.command("DEL", key)
+        process = self.run_(only)
+        env.wait_for(lambda: "event=model_unmonitored" in process.text(), "it says that the baseline is gone")
+        self.produce(times[4000:6000], 1)
+        env.wait_for(lambda: self.offsets(1) == 5500, "counted without")
+        self.store.command("SET", key, bytes_)
+        env.wait_for(lambda: "event=baseline_back" in process.text(), "it finds the baseline again")
+        self.produce(times[6000:], 1)
+        env.wait_for(lambda: self.offsets(1) == 8500, "counted with it")
+        self.assertEqual(process.text().count("event=model_unmonitored"), 1)
+        self.assertEqual(process.stop(), 0)
+        only.until_end()
+        # what was counted without its cells cannot be added to theirs: excluded, and said so in the verdict's header
+        parts = [p for h in self.store.hash(f"driftd:{{m/{self.group}/{setting.MODEL}}}:w").values() for p in json.loads(h)["parts"].values()]
+        self.assertEqual([sum(p[i] for p in parts) for i in (0, 1)], [6500, 2000])
+        self.assertEqual(self.totals("late:", 1), 0)
+        kinds = [v["kind"] for _, v in sorted(self.store.verdicts(self.group, setting.MODEL).items())]
+        self.assertEqual(kinds[-2:], ["ok"] * 2)
+
     def test_until_end_of_nothing(self):
         """Empty topics, empty partitions, a log that is judged already: done in seconds, the same verdicts."""
         self.prepare(4)
