@@ -126,7 +126,7 @@ static bool log_has_ended(struct drift_ingest *ing, struct owned *o)
 {
     int64_t low, high;
     struct drift_err err;
-    if (drift_group_bounds(ing->group, o->topic, o->number, RETRY_MS, &low, &high, &err)) {
+    if (drift_group_bounds(ing->group, o->topic, o->number, ASK_MS, &low, &high, &err)) {
         ing->ask_ms = mono(ing) + ASK_RETRY_MS;
         return false;
     }
@@ -138,7 +138,7 @@ bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o)
     struct drift_err err;
     int64_t now = mono(ing), since = now - ing->set.config->state.idle_after_ms, wall = drift_wall_ms(ing->set.clock),
             to;
-    if (!o->eof || o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms ||
+    if (!o->eof || o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms || now > ing->ask_until_ms ||
         !drift_partition_closes(o->state, wall))
         return true;
     if (busy_watermark(ing, o, wall, since, &to, &err)) {

@@ -211,6 +211,7 @@ int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *e
     if (rc)
         return rc;
     drift_ingest_drop_outdated(ing);
+    ing->ask_until_ms = mono(ing) + IDLE_ASK_MS;
     for (size_t i = 0; i < ing->n_owned && ing->redis_up; i++)
         if (ing->owned[i]->state && !tend(ing, ing->owned[i]))
             break;

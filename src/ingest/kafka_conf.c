@@ -32,6 +32,8 @@ static const struct property defaults[] = {
     {READS, 0, 0x02020000, "topic.metadata.refresh.interval.ms", "20"},
     {READS, 0x02020000, 0, "fetch.queue.backoff.ms", "5"},
     {READS, 0, 0, "fetch.error.backoff.ms", "200"},
+    /* a broker answers one request of a connection after the other: at the end of the log a question waits so long */
+    {READS, 0, 0, "fetch.wait.max.ms", "100"},
     {READS, 0, 0, "allow.auto.create.topics", "false"},
     {WRITES, 0, 0, "linger.ms", "20"},
 };

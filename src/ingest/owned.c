@@ -362,8 +362,10 @@ static bool plans_settled(struct drift_ingest *ing, struct owned *o)
 void drift_ingest_drop_outdated(struct drift_ingest *ing)
 {
     for (size_t i = 0; i < ing->n_owned; i++)
-        if (ing->owned[i]->state && !plans_fresh(ing, ing->owned[i]->stream))
+        if (ing->owned[i]->state && !plans_fresh(ing, ing->owned[i]->stream)) {
+            drift_owned_say(ing, ing->owned[i], "its model's plan could not be read lately");
             drift_owned_release(ing, ing->owned[i], 0, "its model's plan could not be read lately");
+        }
 }
 
 static void acquire_one(struct drift_ingest *ing, struct owned *o)

@@ -24,6 +24,7 @@ enum {
     ASK_MS = 2000,       /* what a question to the brokers may take */
     ASK_RETRY_MS = 2000, /* pause after one that was not answered */
     STEP_MS = 1000,      /* acquiring lets the group wait no longer */
+    IDLE_ASK_MS = 250,   /* nor do questions about idle partitions: the plans must be read again in time */
     RETRY_MS = 500,
     STALL_MAX_MS = 8000,
     ANEW_SIGHTINGS = 3, /* of a log that ends before the next offset, a second apart: a new leader may be behind */
@@ -97,7 +98,7 @@ struct drift_ingest {
     bool refetch; /* the list of fetched partitions has changed */
     bool redis_up, finished;
     int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, refreshed_ms, refresh_took_ms, redis_now_ms,
-        redis_now_mono_ms, ask_ms, quarantine_ms, show_ms;
+        redis_now_mono_ms, ask_ms, ask_until_ms, quarantine_ms, show_ms;
     struct said *chain_said; /* [n_chains] */
     struct said fetch_said;
     size_t n_elsewhere;

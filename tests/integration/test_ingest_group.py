@@ -85,6 +85,20 @@ class Together(setting.Case):
         self.assertEqual(first.stop(), 0)
         self.check_exact(times)
 
+    def test_many_partitions_fall_silent(self):
+        """Whether a log has ended is asked of the brokers, partition by partition; plans are read again in between, or all that was
+        counted is thrown away and the silence begins anew."""
+        n = 40
+        self.prepare(n, state={"idle_after": "600ms", "plan_ttl": "1s"})
+        now = self.now()
+        times = [now - 30_000 - i for i in range(2 * n)]
+        self.produce(times, n)
+        process = self.run_(self.driftd("only"))
+        env.wait_for(lambda: self.offsets(n) == len(times), "all is counted")
+        env.wait_for(lambda: sum(self.judged().values()) == len(times), "the silent partitions close the windows", 20)
+        self.assertNotIn("could not be read lately", process.text(), "nothing was thrown away")
+        self.assertEqual(process.stop(), 0)
+
     def zombie(self, assignor):
         """One that wakes up after its session finds other heads, changes nothing and comes back."""
         self.prepare(4, options={**SESSION, "partition.assignment.strategy": assignor},
