@@ -336,6 +336,9 @@ class Log:
         if not mine:
             known = any(c.model == e.model for c in chains)
             self.other[f"other:-:{'nothing' if known else 'unknown_model'}"] += 1
+        if not e.id and any(c.dedup for c in mine):
+            self.other["other:-:no_id"] += 1
+            return
         for c in mine:
             self.n_fed[c.name] += 1
             start = c.start(e.time)
@@ -352,14 +355,12 @@ class Option:
 
     def __init__(self, chain, columns, items, cut):
         self.cut, self.counts, ids = cut, Counts(columns), set()
-        self.late = self.duplicate = self.no_id = 0
+        self.late = self.duplicate = 0
         self.last, self.first_late = -1, None  # index of the last record counted, of the first one after the cut
         for i in items:
             if cut is not None and i.at >= cut:
                 self.late += 1
                 self.first_late = i.at if self.first_late is None else self.first_late
-            elif chain.dedup and not i.id:
-                self.no_id += 1
             elif chain.dedup and i.id in ids:
                 self.duplicate += 1
             else:
@@ -449,7 +450,7 @@ class Windows:
         seen, out = set(), []
         for cut in cuts:
             o = Option(self.chain, columns, items, cut)
-            mark = (o.late, o.duplicate, o.no_id, o.counts.n)
+            mark = (o.late, o.duplicate, o.counts.n)
             if mark not in seen:
                 seen.add(mark)
                 out.append(o)
@@ -843,7 +844,6 @@ def wanted_counters(log, all_windows):
             if l is log:
                 want[f"other:{w.chain.field}:late_after_idle"] += o.late
                 want[f"other:{w.chain.field}:duplicate"] += o.duplicate
-                want[f"other:{w.chain.field}:no_id"] += o.no_id
     return want
 
 
@@ -868,7 +868,7 @@ def settle_doubts(log, have, all_windows):
                 for l, option in zip(logs, pick):
                     w.chosen[(start, l)] = option
             want = wanted_counters(log, [w])
-            if all(have[k] == want[k] for k in (f"other:{w.chain.field}:{r}" for r in ("late_after_idle", "duplicate", "no_id"))):
+            if all(have[k] == want[k] for k in (f"other:{w.chain.field}:{r}" for r in ("late_after_idle", "duplicate"))):
                 break
 
 

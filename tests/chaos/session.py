@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import re
+import secrets
 import signal
 import sys
 import threading
@@ -18,12 +19,24 @@ QUICK = {"window": 2000, "lateness": 500, "idle_after": 700, "max_future": 500, 
          "plan_ttl": 500, "judge_patience": 500, "rate": 200, "tolerance": 250}
 
 
+class Driftd(env.Driftd):
+    """An instance of another build, when one is given; commands are those of the usual one."""
+
+    def __init__(self, folder, config, program=None):
+        super().__init__(folder, config)
+        self.program = program or env.tool("driftd")
+
+    def start(self, *args):
+        self.runs += 1
+        return env.Process([self.program, "run", "-c", self.path, *args], os.path.join(self.folder, f"driftd-{self.runs}.log"))
+
+
 class Session:
-    def __init__(self, folder, brokers, rng, instances=1, **setting):
+    def __init__(self, folder, brokers, rng, instances=1, program=None, **setting):
         self.folder, self.brokers, self.rng = folder, brokers, rng
         self.redis, self.receiver = env.Redis(folder), env.Receiver(folder)
         options = {"session.timeout.ms": "6000", **setting.pop("options", {})}
-        self.workload = workload.Workload(rng, {**QUICK, "brokers": brokers.brokers, "group": f"oracle-{rng.getrandbits(40):010x}",
+        self.workload = workload.Workload(rng, {**QUICK, "brokers": brokers.brokers, "group": f"oracle-{secrets.token_hex(5)}",  # never one that another run has used
                                                 "options": options, **setting})
         config = self.workload.config({"host": "127.0.0.1", "port": self.redis.port}, self.receiver)
         self.drivers, self.processes = [], []
@@ -32,7 +45,7 @@ class Session:
             if setting.get("static"):  # back at once after a kill -9, without waiting for the session of the dead
                 own["kafka"]["options"]["group.instance.id"] = f"member-{i}"
             os.makedirs(f"{folder}/{i}")
-            self.drivers.append(env.Driftd(f"{folder}/{i}", own))
+            self.drivers.append(Driftd(f"{folder}/{i}", own, program))
         self.workload.prepare(brokers, self.drivers[0])
         self.stop, self.thread = threading.Event(), None
 

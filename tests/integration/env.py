@@ -253,7 +253,7 @@ class Redis:
     def up(self):
         try:
             return self.command("PING") == b"PONG"
-        except OSError:
+        except (OSError, RuntimeError):  # RuntimeError: it is still loading
             return False
 
     def stop(self):
