@@ -8,6 +8,7 @@
 
 #include "driftd/internal/base/meter.h"
 
+enum { HEADER_VERSION = 1 };
 static const int64_t TIME_MAX_MS = INT64_C(253402300800000); /* year 10000 */
 
 void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum drift_chain_kind kind)
@@ -62,10 +63,18 @@ int drift_judged_parse(const char *json, size_t len, int64_t start_ms, struct dr
     const char *name;
     json_t *part, *j = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL), *parts = json_object_get(j, "parts");
     const char *kind = json_string_value(json_object_get(j, "kind"));
+    json_int_t version = json_integer_value(json_object_get(j, "v"));
     *ret = (struct drift_judged){.start_ms = start_ms,
                                  .end_ms = json_integer_value(json_object_get(j, "end")),
                                  .at_ms = json_integer_value(json_object_get(j, "ms")),
                                  .lost = kind && !strcmp(kind, "lost")};
+    if (version > HEADER_VERSION) {
+        json_decref(j);
+        return drift_fail(err, DRIFT_E_VERSION, DRIFT_STOP,
+                          "verdict header %" PRId64 " in Redis was written by a newer driftd (version %lld, this one "
+                          "knows %d): run that version",
+                          start_ms, (long long)version, HEADER_VERSION);
+    }
     bool good = kind && ret->end_ms > start_ms && ret->at_ms > 0 && json_is_object(parts);
     if (good)
         ret->parts = drift_xcalloc(json_object_size(parts), sizeof *ret->parts);

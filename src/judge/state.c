@@ -12,6 +12,8 @@
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/log.h"
 
+enum { STATE_VERSION = 1 }; /* of alerts, carry and status */
+
 static const char *value_of(const struct drift_pairs *fields, const char *name, size_t *ret_len)
 {
     const struct drift_pair *p = drift_pairs_find(fields, name);
@@ -58,32 +60,46 @@ int64_t drift_judge_margin_ms(const struct drift_state_config *s)
 
 /* ---- alerts, carry, status ---- */
 
-static json_t *load_object(struct drift_chain_id id, const struct drift_pairs *fields, const char *name)
+/* NULL: not there, or not to be read.  What a newer driftd wrote must not be dropped: DRIFT_E_VERSION. */
+static int load_object(struct drift_chain_id id, const struct drift_pairs *fields, const char *name, json_t **ret,
+                       struct drift_err *err)
 {
     size_t len;
     const char *text = value_of(fields, name, &len);
+    *ret = NULL;
     if (!text)
-        return NULL;
+        return 0;
     json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(j))
-        return j;
+    json_int_t version = json_integer_value(json_object_get(j, "v"));
+    if (version > STATE_VERSION) {
+        json_decref(j);
+        return drift_fail(err, DRIFT_E_VERSION, DRIFT_SKIP,
+                          "field %s was written by a newer driftd (version %lld, this one knows %d): run that version",
+                          name, (long long)version, STATE_VERSION);
+    }
+    if (json_is_object(j)) {
+        *ret = j;
+        return 0;
+    }
     drift_log(DRIFT_ERROR, "state_unreadable", KV_S("model", id.model), KV_S("chain", drift_chain_name(id.kind)),
               KV_S("field", name));
     json_decref(j);
-    return NULL;
+    return 0;
 }
 
 static bool of_version(const json_t *j)
 {
-    return json_is_integer(json_object_get(j, "v")) && json_integer_value(json_object_get(j, "v")) == 1;
+    return json_is_integer(json_object_get(j, "v")) && json_integer_value(json_object_get(j, "v")) == STATE_VERSION;
 }
 
-static json_t *load_alerts(struct drift_chain_id id, const struct drift_pairs *fields)
+static int load_alerts(struct drift_chain_id id, const struct drift_pairs *fields, json_t **ret, struct drift_err *err)
 {
-    json_t *j = load_object(id, fields, "alerts"), *rules = json_object_get(j, "rules");
-    json_t *ret = of_version(j) && json_is_object(rules) ? json_incref(rules) : json_object();
+    json_t *j;
+    int rc = load_object(id, fields, "alerts", &j, err);
+    json_t *rules = json_object_get(j, "rules");
+    *ret = of_version(j) && json_is_object(rules) ? json_incref(rules) : json_object();
     json_decref(j);
-    return ret;
+    return rc;
 }
 
 struct drift_alert drift_state_alert(const struct drift_state *s, const char *rule)
@@ -101,7 +117,7 @@ char *drift_state_alerts_text(const struct drift_outcome *o)
     for (size_t i = 0; i < o->n_rules; i++)
         if (!o->rules[i].retired)
             json_object_set_new(rules, o->rules[i].rule->name, drift_alert_json(&o->rules[i].after));
-    json_object_set_new(j, "v", json_integer(1));
+    json_object_set_new(j, "v", json_integer(STATE_VERSION));
     json_object_set_new(j, "rules", rules);
     char *text = json_dumps(j, JSON_SORT_KEYS | JSON_COMPACT);
     json_decref(j);
@@ -110,11 +126,13 @@ char *drift_state_alerts_text(const struct drift_outcome *o)
     return text;
 }
 
-static void load_carry(struct drift_chain_id id, const struct drift_pairs *fields, struct drift_carry *ret)
+static int load_carry(struct drift_chain_id id, const struct drift_pairs *fields, struct drift_carry *ret,
+                      struct drift_err *err)
 {
-    json_t *j = load_object(id, fields, "carry");
+    json_t *j;
+    int rc = load_object(id, fields, "carry", &j, err);
     if (!j)
-        return;
+        return rc;
     const json_t *from = json_object_get(j, "from_ms"), *windows = json_object_get(j, "windows"),
                  *blob = json_object_get(j, "blob");
     size_t len = json_string_length(blob);
@@ -133,6 +151,7 @@ static void load_carry(struct drift_chain_id id, const struct drift_pairs *field
     }
     free(bytes);
     json_decref(j);
+    return 0;
 }
 
 char *drift_state_carry_text(int64_t from_ms, uint32_t windows, const void *blob, size_t len)
@@ -145,22 +164,24 @@ char *drift_state_carry_text(int64_t from_ms, uint32_t windows, const void *blob
     return text;
 }
 
-static enum drift_model_status load_status(struct drift_chain_id id, const struct drift_pairs *fields)
+static int load_status(struct drift_chain_id id, const struct drift_pairs *fields, enum drift_model_status *ret,
+                       struct drift_err *err)
 {
-    json_t *j = load_object(id, fields, "status");
+    json_t *j;
+    int rc = load_object(id, fields, "status", &j, err);
     const char *name = json_string_value(json_object_get(j, "status"));
-    enum drift_model_status ret = DRIFT_STATUS_UNKNOWN;
+    *ret = DRIFT_STATUS_UNKNOWN;
     for (int s = DRIFT_STATUS_OK; name && s <= DRIFT_STATUS_UNMONITORED; s++)
         if (!strcmp(name, drift_model_status_name((enum drift_model_status)s)))
-            ret = (enum drift_model_status)s;
+            *ret = (enum drift_model_status)s;
     json_decref(j);
-    return ret;
+    return rc;
 }
 
 char *drift_state_status_text(const struct drift_outcome *o)
 {
     json_t *j = json_object();
-    json_object_set_new(j, "v", json_integer(1));
+    json_object_set_new(j, "v", json_integer(STATE_VERSION));
     json_object_set_new(j, "status", json_string(drift_model_status_name(o->status)));
     json_object_set_new(j, "since_ms", json_integer(o->verdict->end_ms));
     const char *why = o->verdict->unmonitored_why;
@@ -194,10 +215,9 @@ static int parse(struct drift_chain_id id, struct drift_state *s, struct drift_e
         return rc;
     if (!s->plan.n)
         return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "the chain has a head but no plan entry");
-    s->alerts = load_alerts(id, &s->fields);
-    load_carry(id, &s->fields, &s->carry);
-    s->status = load_status(id, &s->fields);
-    return 0;
+    rc = load_alerts(id, &s->fields, &s->alerts, err);
+    rc = rc ? rc : load_carry(id, &s->fields, &s->carry, err);
+    return rc ? rc : load_status(id, &s->fields, &s->status, err);
 }
 
 int drift_state_read(struct drift_store *store, struct drift_chain_id id, struct drift_state *ret,
