@@ -202,16 +202,17 @@ class Log(setting.Case):
         env.wait_for(lambda: "event=model_unmonitored" in process.text(), "it says that the baseline is gone")
         self.produce(times[4000:6000], 1)
         env.wait_for(lambda: self.offsets(1) == 5500, "counted without")
+        env.wait_for(lambda: sum(self.judged().values()) == 4500, "a window is judged without")
         self.store.command("SET", key, bytes_)
         env.wait_for(lambda: "event=baseline_back" in process.text(), "it finds the baseline again")
         self.produce(times[6000:], 1)
         env.wait_for(lambda: self.offsets(1) == 8500, "counted with it")
-        self.assertEqual(process.text().count("event=model_unmonitored"), 1)
+        self.assertLessEqual(process.text().count("event=model_unmonitored"), 2)  # ingest and judge, once each
         self.assertEqual(process.stop(), 0)
         only.until_end()
         # what was counted without its cells cannot be added to theirs: excluded, and said so in the verdict's header
         parts = [p for h in self.store.hash(f"driftd:{{m/{self.group}/{setting.MODEL}}}:w").values() for p in json.loads(h)["parts"].values()]
-        self.assertEqual([sum(p[i] for p in parts) for i in (0, 1)], [6500, 2000])
+        self.assertEqual([sum(p[i] for p in parts) for i in (0, 1)], [7500, 1000])
         self.assertEqual(self.totals("late:", 1), 0)
         kinds = [v["kind"] for _, v in sorted(self.store.verdicts(self.group, setting.MODEL).items())]
         self.assertEqual(kinds[-2:], ["ok"] * 2)
