@@ -43,8 +43,9 @@ static const char usage[] =
 /* ---- summary ---- */
 enum {
     ASSUMED_FEATURES = 50, /* when the configuration does not list them */
-    COLUMN_BYTES = 110,    /* of one column in a saved window: 100 cells; 50 were measured with 150 events */
-    VERDICT_BYTES = 1400   /* of one column in a verdict's body, counts and measures: measured */
+    ID_BYTES = 17 /* 16 and the fields' share */,
+    COLUMN_BYTES = 110,  /* of one column in a saved window: 100 cells; 50 were measured with 150 events */
+    VERDICT_BYTES = 1400 /* of one column in a verdict's body, counts and measures: measured */
 };
 
 static uint64_t columns_of(const struct drift_config *c, const struct drift_model *m)
@@ -82,6 +83,9 @@ static void show_model(const struct drift_config *c, const struct drift_model *m
            bytes_text(windows * columns * COLUMN_BYTES, state, sizeof state), (unsigned long long)windows,
            (unsigned long long)columns,
            bytes_text(c->state.keep_verdicts * columns * VERDICT_BYTES, verdicts, sizeof verdicts));
+    if (m->dedup_by)
+        printf("    each event counts once by its id: up to %s more a partition and chain (%u ids)\n",
+               bytes_text((uint64_t)m->dedup_max_ids * ID_BYTES, state, sizeof state), m->dedup_max_ids);
 }
 
 static void show_stream(const struct drift_stream *s)

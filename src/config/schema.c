@@ -834,7 +834,8 @@ static const struct drift_schema_row deduplicate_keys[] = {
      AT(drift_model, dedup_within),
      .choices = dedup_within,
      .fallback = "window",
-     .help = "where: one window of one partition, so key the topic by the event id"},
+     .help =
+         "where: one window of one partition (one step of it with `window.every`), so key the topic by the event id"},
     {.key = "max_ids",
      .type = DRIFT_T_INT,
      AT(drift_model, dedup_max_ids),

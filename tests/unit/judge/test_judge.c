@@ -1301,6 +1301,25 @@ START_TEST(scribbled_state)
 }
 END_TEST
 
+/* What a newer driftd wrote is not dropped: nothing is judged, nothing overwritten. */
+START_TEST(newer_state)
+{
+    static const char *const newer[][2] = {{"alerts", "{\"v\":2,\"rules\":{}}"},
+                                           {"carry", "{\"v\":2}"},
+                                           {"status", "{\"v\":99,\"status\":\"ok\"}"}};
+    start(true);
+    window(T0, 1000, .9);
+    for (size_t i = 0; i < sizeof newer / sizeof *newer; i++) {
+        enum drift_judge_result r;
+        tell(&server, "HSET driftd:{m/g%%2F1/phish-url} %s %s", newer[i][0], newer[i][1]);
+        fails(drift_judge_step(judge, chain, &r, NULL, &err), DRIFT_E_VERSION);
+        ck_assert_msg(strstr(err.text, newer[i][0]) && strstr(err.text, "newer"), "%s", err.text);
+        tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} %s", newer[i][0]);
+    }
+    judges(OK, 1000);
+}
+END_TEST
+
 START_TEST(counts_where_no_window_is)
 {
     start(true);
@@ -1442,6 +1461,7 @@ int main(void)
     T(conflict);
     T(lost_reply);
     T(scribbled_state);
+    T(newer_state);
     T(counts_where_no_window_is);
     T(redis_away);
     T(a_long_replay_costs_the_same_to_its_end);
