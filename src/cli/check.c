@@ -43,9 +43,9 @@ static const char usage[] =
 /* ---- summary ---- */
 enum {
     ASSUMED_FEATURES = 50, /* when the configuration does not list them */
-    ID_BYTES = 17 /* 16 and the fields' share */,
-    COLUMN_BYTES = 110,  /* of one column in a saved window: 100 cells; 50 were measured with 150 events */
-    VERDICT_BYTES = 1400 /* of one column in a verdict's body, counts and measures: measured */
+    ID_BYTES = 17,         /* of an event id: 16, and its share of a field */
+    COLUMN_BYTES = 110,    /* of one column in a saved window: 100 cells; 50 were measured with 150 events */
+    VERDICT_BYTES = 1400   /* of one column in a verdict's body, counts and measures: measured */
 };
 
 static uint64_t columns_of(const struct drift_config *c, const struct drift_model *m)
