@@ -113,6 +113,32 @@ class Redis(setting.Case):
         env.wait_for(lambda: self.offsets(2) == 100, "repaired, it goes on")
         self.assertEqual(process.stop(), 0)
 
+    @env.long
+    def test_memory_stays_bounded_with_a_backlog(self):
+        """A backlog of some 250 MB, and Redis away in the middle of it: fetched records are dropped, nothing piles up."""
+        self.prepare(4, state={"idle_after": "10m", "flush_interval": "50ms"}, lateness="1h")
+        n, pad = 150_000, "x" * 400
+        for k in range(4):
+            self.brokers.produce(self.topic, [(None, setting.record(setting.START + (k * n + i) // 10, pad=pad), i % 4) for i in range(n)])
+        process = self.run_(self.driftd("only"))
+        resident = []
+
+        def look(done):
+            with open(f"/proc/{process.child.pid}/status") as f:
+                resident.append(int(next(line for line in f if line.startswith("VmRSS")).split()[1]))
+            return done()
+        env.wait_for(lambda: look(lambda: self.offsets() > 0), "it reads")
+        self.store.stop()
+        end = time.monotonic() + 8
+        env.wait_for(lambda: look(lambda: time.monotonic() > end), "Redis stays away")
+        self.store.start()
+        self.assertLess(self.offsets(), 4 * n, "the backlog was gone before Redis was")
+        env.wait_for(lambda: look(lambda: self.offsets() == 4 * n), "everything is counted", 60)
+        self.assertLess(max(resident), 120_000, "kB resident: fetch queue 16 MB, and the process itself")
+        self.assertEqual(process.stop(), 0)
+        self.close()
+        self.assertEqual(sum(self.judged().values()), 4 * n)
+
 
 if __name__ == "__main__":
     unittest.main()
