@@ -54,9 +54,31 @@ CHECKER(listen)
 CHECKER(redis)
 {
     struct drift_config *c = base;
-    if (c->redis.host && c->redis.socket)
-        drift_fill_error(f, drift_fill_at(node, "socket"), path, "socket", "stands beside `host`: remove one of them");
+    const struct {
+        const char *key, *value;
+    } ways[] = {{"host", c->redis.host},
+                {"socket", c->redis.socket},
+                {"cluster", c->redis.cluster},
+                {"sentinel", c->redis.sentinel.nodes}};
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (first && ways[i].value)
+            drift_fill_error(f, drift_fill_at(node, ways[i].key), path, ways[i].key,
+                             "stands beside `%s`: remove one of them", first);
+        else if (ways[i].value)
+            first = ways[i].key;
+    if (first && strcmp(first, "host") != 0 && has(node, "port"))
+        drift_fill_error(f, drift_fill_at(node, "port"), path, "port", "belongs to `host`, not to `%s`", first);
+    if (c->redis.cluster && c->redis.db)
+        drift_fill_error(f, drift_fill_at(node, "db"), path, "db", "must be 0: a cluster has one database");
     if (c->redis.username && !has(node, "password"))
+        drift_fill_error(f, drift_fill_at(node, "username"), path, "username", "stands without `password`");
+}
+
+CHECKER(sentinel)
+{
+    struct drift_config *c = base;
+    if (c->redis.sentinel.username && !has(node, "password"))
         drift_fill_error(f, drift_fill_at(node, "username"), path, "username", "stands without `password`");
 }
 
@@ -660,7 +682,7 @@ CHECKER(config)
 {
     struct drift_config *c = base;
     const struct drift_node *streams = drift_node_get(node, "streams");
-    if (!c->redis.host && !c->redis.socket)
+    if (!c->redis.host && !c->redis.socket && !c->redis.cluster && !c->redis.sentinel.nodes)
         c->redis.host = drift_memory_text(f->memory, "127.0.0.1", 9);
     check_model_values(f, streams, path);
     check_topic_owners(f, streams, path);

@@ -75,6 +75,18 @@ const char *drift_format_brokers(const char *s)
     return NULL;
 }
 
+const char *drift_format_nodes(const char *s)
+{
+    for (size_t n;; s += n + 1) {
+        s += strspn(s, " ");
+        n = strcspn(s, ",");
+        if (!address_good(s, n, true))
+            return "wants nodes as host:port,host:port";
+        if (!s[n])
+            return NULL;
+    }
+}
+
 const char *drift_format_listen(const char *s)
 {
     return !strcmp(s, "none") || address_good(s, strlen(s), true) ? NULL : "wants an address as host:port, or none";

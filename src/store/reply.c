@@ -17,10 +17,10 @@ static const struct error_word {
     const char *advice;
 } error_words[] = {
     {"LOADING", DRIFT_E_AWAY, DRIFT_RETRY, "is loading its data"},
-    {"READONLY", DRIFT_E_AWAY, DRIFT_RETRY, "is a replica: redis.host must lead to the master"},
+    {"READONLY", DRIFT_E_AWAY, DRIFT_RETRY, "is a replica: driftd needs the master; with Sentinel set redis.sentinel"},
     {"MASTERDOWN", DRIFT_E_AWAY, DRIFT_RETRY, "has lost its master"},
-    {"MOVED", DRIFT_E_AWAY, DRIFT_RETRY, "is a cluster node that does not hold this key"},
-    {"ASK", DRIFT_E_AWAY, DRIFT_RETRY, "is moving this key to another cluster node"},
+    {"MOVED", DRIFT_E_AWAY, DRIFT_RETRY, "is a cluster node that does not hold this key: set redis.cluster"},
+    {"ASK", DRIFT_E_AWAY, DRIFT_RETRY, "is moving this key to another cluster node: set redis.cluster"},
     {"TRYAGAIN", DRIFT_E_AWAY, DRIFT_RETRY, "is moving this key to another cluster node"},
     {"CLUSTERDOWN", DRIFT_E_AWAY, DRIFT_RETRY, "belongs to a cluster that is down"},
     {"NOREPLICAS", DRIFT_E_AWAY, DRIFT_RETRY, "has fewer replicas than min-replicas-to-write"},
@@ -87,17 +87,17 @@ int drift_reply_error(struct drift_store *s, const redisReply *r, const char *co
     char text[TEXT_SHOWN];
     show(r, text, sizeof text);
     const struct error_word *w = classify(text);
-    drift_redis_disconnect(s); /* after a failover the name may lead elsewhere, and a password file may have changed */
+    drift_redis_disconnect(s);
     if (!w)
-        return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "redis at %s refuses %s: %s", s->address, command, text);
-    return drift_fail(err, w->code, w->action, "redis at %s %s (%s: %s)", s->address, w->advice, command, text);
+        return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "redis at %s refuses %s: %s", s->at->address, command, text);
+    return drift_fail(err, w->code, w->action, "redis at %s %s (%s: %s)", s->at->address, w->advice, command, text);
 }
 
 int drift_reply_odd(struct drift_store *s, const char *command, struct drift_err *err)
 {
     drift_redis_disconnect(s);
     return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_RETRY, "redis at %s gives an answer to %s that makes no sense",
-                      s->address, command);
+                      s->at->address, command);
 }
 
 bool drift_reply_is_text(const redisReply *r)

@@ -317,9 +317,9 @@ static void set_arg(struct drift_args *a, size_t i, const char *z)
 }
 
 /* The digest is asked of the server, which learns the script on the way.  A server that refuses SCRIPT gets EVAL. */
-static int learn(struct drift_store *s, enum drift_script id, struct drift_err *err)
+static int learn(struct drift_store *s, enum drift_script id, const struct drift_args *like, struct drift_err *err)
 {
-    struct drift_args a = {0};
+    struct drift_args a = {.like = like};
     redisReply *r;
     if (s->sha[id][0])
         return 0;
@@ -338,15 +338,14 @@ int drift_script_call(struct drift_store *s, enum drift_script id, struct drift_
                       struct drift_err *err)
 {
     const struct drift_script_text *t = &drift_scripts[id];
-    char n_keys[16];
+    static const char *const numbers[] = {"0", "1", "2", "3", "4"};
     *ret = NULL;
-    int rc = learn(s, id, err);
+    set_arg(a, 0, "EVALSHA");
+    set_arg(a, 2, numbers[t->n_keys]);
+    int rc = learn(s, id, a, err);
     if (rc)
         return rc;
-    snprintf(n_keys, sizeof n_keys, "%d", t->n_keys);
-    set_arg(a, 0, "EVALSHA");
     set_arg(a, 1, s->sha[id]);
-    set_arg(a, 2, n_keys);
     if (s->sha[id][0] && (rc = drift_redis_raw(s, a, ret, err)))
         return rc;
     if (!*ret || ((*ret)->type == REDIS_REPLY_ERROR && !strncmp((*ret)->str, "NOSCRIPT", 8))) {

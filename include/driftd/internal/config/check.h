@@ -8,7 +8,8 @@
 #include "driftd/internal/config/fill.h"
 
 const char *drift_format_name(const char *s);    /* names of things of the configuration */
-const char *drift_format_brokers(const char *s); /* host:port,host:port */
+const char *drift_format_brokers(const char *s);
+const char *drift_format_nodes(const char *s); /* host:port,host:port */
 const char *drift_format_topic(const char *s);
 const char *drift_format_topics(const char *s); /* a topic, or a pattern of topics (topics.h) */
 const char *drift_format_group(const char *s);
@@ -31,6 +32,7 @@ bool drift_url_parse(const char *url, struct drift_url *ret);
                             const struct drift_path *path)
 DRIFT_CHECK(config);
 DRIFT_CHECK(redis);
+DRIFT_CHECK(sentinel);
 DRIFT_CHECK(state);
 DRIFT_CHECK(registry);
 DRIFT_CHECK(option);

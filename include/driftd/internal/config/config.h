@@ -38,10 +38,20 @@ struct drift_kafka_config {
     char *quarantine_topic; /* NULL: refused records are only counted */
 };
 
+struct drift_redis_sentinel {
+    char *nodes;  /* "host:port,host:port" of sentinels; NULL: no Sentinel */
+    char *master; /* name of the master that they watch */
+    char *username;
+    struct drift_secret password; /* of the sentinels */
+};
+
+/* One of host, socket, cluster and sentinel.nodes is set. */
 struct drift_redis_config {
-    char *host; /* TCP; NULL when socket is set */
+    char *host; /* TCP */
     int port;
-    char *socket; /* unix socket path */
+    char *socket;  /* unix socket path */
+    char *cluster; /* "host:port,host:port": some nodes of a Redis Cluster */
+    struct drift_redis_sentinel sentinel;
     int db;
     char *username;
     struct drift_secret password;

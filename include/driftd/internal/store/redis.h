@@ -1,8 +1,13 @@
-/* redis.h - inside of the store: one connection, arguments, replies, scripts.  Only src/store includes it, because
- * hiredis shows here.
+/* redis.h - inside of the store: connections, arguments, replies, scripts.  Only src/store includes it, because hiredis
+ * shows here.
  *
  * hiredis is used as a codec with a socket: requests are appended whole, the reader is fed in a loop of our own, so
- * that a reply has bounds (bytes, elements, time) whoever talks at the other end. */
+ * that a reply has bounds (bytes, elements, time) whoever talks at the other end.
+ *
+ *     drift_redis_call/raw (connect.c)   one command, wherever it belongs
+ *       cluster.c      which node has the key; MOVED and ASK
+ *       sentinel.c     which server is master
+ *         node.c       one server: connect, log in, exchange */
 #ifndef DRIFTD_STORE_REDIS_H
 #define DRIFTD_STORE_REDIS_H
 
@@ -15,12 +20,19 @@ enum {
     DRIFT_REPLY_ELEMENTS_MAX = 1 << 20, /* array places of one reply, nested ones included */
     DRIFT_REPLY_DEPTH_MAX = 4,          /* arrays in arrays; ours have one level */
     DRIFT_ARGS_MAX = 1000000,           /* Redis refuses 1024 * 1024 */
-    DRIFT_KEY_MAX = 4096
+    DRIFT_KEY_MAX = 4096,
+    DRIFT_SEEDS_MAX = 64,      /* nodes of a cluster, or sentinels, that a configuration names */
+    DRIFT_NODES_MAX = 512,     /* nodes of a cluster that are known at a time: masters, and seeds */
+    DRIFT_SLOTS = 16384,       /* of a cluster */
+    DRIFT_REDIRECTIONS_MAX = 5 /* that one call follows */
 };
 
 /* ---- arguments of one command; strings are borrowed until it was called, numbers are kept here ---- */
+struct drift_node;
 struct drift_args {
-    bool once; /* never sent twice by one call: ACQUIRE and FORCE, see connect.c */
+    bool once;                     /* never sent twice by one call when in doubt: ACQUIRE and FORCE, see node.c */
+    struct drift_node *node;       /* goes there; NULL: to the node that has the key */
+    const struct drift_args *like; /* has no key itself, and goes where these go */
     size_t n, cap;
     const char **v;
     size_t *len;
@@ -71,22 +83,92 @@ int drift_script_call(struct drift_store *s, enum drift_script id, struct drift_
 int drift_script_cas(struct drift_store *s, enum drift_script id, struct drift_args *a, enum drift_reply *ret,
                      int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
 
-/* ---- the connection ---- */
+/* ---- one server ---- */
 struct drift_budget { /* what the reply that is being read may still take */
     size_t bytes, elements;
     bool spent;
 };
+struct drift_login { /* how to log in to it; borrowed */
+    const char *username;
+    const struct drift_secret *password;
+    int db;
+    const char *key; /* of the configuration, for error texts: "redis" */
+};
+struct drift_node {
+    const char *socket; /* borrowed; NULL: host and port */
+    char host[256];     /* "": this place of the cluster's table is free */
+    int port;
+    char address[160]; /* for error texts */
+    bool sentinel;     /* host and port are asked of Sentinel for each connection */
+    bool seed, listed; /* of a cluster: named by the configuration; in the table of slots */
+    redisContext *c;   /* NULL: not connected */
+};
+/* Sets host and port, or the socket, and closes a connection to another one.  False: not an address. */
+bool drift_node_name(struct drift_node *n, const char *host, size_t len, int port);
+void drift_node_name_socket(struct drift_node *n, const char *path);
+/* "host:port,[v6]:port" into nodes; returns how many, 0 when that is not such a list or has more than max. */
+size_t drift_node_list(const char *text, struct drift_node *ret, size_t max);
+void drift_node_close(struct drift_node *n);
+/* One command, one reply, which may be an error.  Connects when needed; when a connection that had been idle turns out
+ * to be lost, connects once more and sends again (but for args.once).  asking: behind ASKING on the same connection. */
+int drift_node_call(struct drift_store *s, struct drift_node *n, const struct drift_args *a, bool asking,
+                    redisReply **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* The same on the connection as it is, sent once. */
+int drift_node_exchange(struct drift_store *s, struct drift_node *n, const struct drift_args *a, redisReply **ret,
+                        bool *ret_lost, struct drift_err *err) DRIFT_MUST_CHECK;
+int64_t drift_node_timeout_ms(const struct drift_store *s);
+
+/* ---- Sentinel ---- */
+struct drift_sentinel {
+    struct drift_node node[DRIFT_SEEDS_MAX];
+    size_t n, next; /* the one to ask first */
+};
+int drift_sentinel_new(const struct drift_redis_config *cfg, struct drift_sentinel **ret,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_sentinel_free(struct drift_sentinel *t);
+/* Asks for the master's address, one sentinel after the other, for two time-outs at most; the next call goes on with
+ * the following one. */
+int drift_sentinel_find(struct drift_store *s, struct drift_node *n, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Is the server behind this fresh connection a master?  A sentinel may not know yet. */
+int drift_sentinel_role(struct drift_store *s, struct drift_node *n, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- Cluster ---- */
+struct drift_cluster {
+    struct drift_node *node[DRIFT_NODES_MAX];
+    size_t n;
+    uint16_t of[DRIFT_SLOTS]; /* place in node[], plus 1; 0: not known */
+    bool stale;               /* the table is to be asked for */
+    bool denied;              /* CLUSTER SLOTS is not allowed: what MOVED says is all */
+    size_t next;              /* the node to ask first */
+    int64_t asked_ms;         /* monotonic; 0: never */
+};
+int drift_cluster_new(const struct drift_redis_config *cfg, struct drift_cluster **ret,
+                      struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_cluster_free(struct drift_cluster *c);
+int drift_cluster_call(struct drift_store *s, const struct drift_args *a, redisReply **ret,
+                       struct drift_err *err) DRIFT_MUST_CHECK;
+/* Brings the table of slots up to date when it is not; every slot must have a node. */
+int drift_cluster_whole(struct drift_store *s, struct drift_err *err) DRIFT_MUST_CHECK;
+/* The i-th master of the table, NULL behind the last. */
+struct drift_node *drift_cluster_master(struct drift_store *s, size_t i);
+/* Slot of a command's key; -1: it has none. */
+int drift_cluster_slot(const struct drift_args *a);
+int drift_cluster_key_slot(const char *key, size_t len);
+
+/* ---- the store ---- */
 struct drift_store {
     struct drift_redis_config cfg; /* own copies */
     char *group;                   /* percent-encoded */
-    char address[160];             /* for error texts */
-    redisContext *c;               /* NULL: not connected */
-    size_t reply_max;              /* DRIFT_REPLY_BYTES_MAX; smaller in tests */
+    struct drift_login login, sentinel_login;
+    struct drift_node only;          /* standalone, and what Sentinel names */
+    struct drift_sentinel *sentinel; /* NULL: not so */
+    struct drift_cluster *cluster;   /* NULL: not so */
+    struct drift_node *at;           /* talked to last: what error texts and disconnecting mean */
+    size_t reply_max;                /* DRIFT_REPLY_BYTES_MAX; smaller in tests */
     struct drift_budget budget;
     char sha[DRIFT_N_SCRIPT][41]; /* "": not asked for yet */
 };
-/* One command, one reply that is not an error.  Connects when needed; when a connection that had been idle turns out
- * to be lost, connects once more and sends again (but for args.once). */
+/* One command, one reply that is not an error, from the server that has the key. */
 int drift_redis_call(struct drift_store *s, const struct drift_args *a, redisReply **ret,
                      struct drift_err *err) DRIFT_MUST_CHECK;
 /* The same, but an error reply is handed back as such (type REDIS_REPLY_ERROR). */

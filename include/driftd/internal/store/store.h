@@ -14,14 +14,19 @@
  *     driftd:{b/<model>}:<id>                 string: baseline, format v1
  * Times are integer ms, offsets decimal strings that Lua never computes with.
  *
+ * One server, the master that Sentinel names (asked for each connection), or a Redis Cluster (MOVED and ASK are
+ * followed, at most five for a call): the settings say which, and the calls are the same.
+ *
  * Errors: DRIFT_E_AWAY with action RETRY for everything that may pass (connection, time-out, LOADING, READONLY,
- * MOVED, CLUSTERDOWN, NOREPLICAS, OOM, BUSY, MISCONF); the command is then *in doubt*: it may have been applied.
+ * TRYAGAIN, CLUSTERDOWN, NOREPLICAS, OOM, BUSY, MISCONF); the command is then *in doubt*: it may have been applied.
  * DRIFT_E_DENIED (NOAUTH, WRONGPASS, NOPERM) is RETRY as well and says so.  DRIFT_E_FULL: a reply beyond 128 MiB.
  * DRIFT_E_CORRUPT: a slot holds what driftd does not write; DRIFT_E_VERSION: a newer driftd wrote it.
- * A connection is made on first use and again after an error, at most once per call; the caller backs off.  A call
- * takes at most the connect time-out and ten command time-outs (a long reply that keeps coming), usually far less.
+ * A connection is made on first use and again after an error, at most once per call and node; the caller backs off.  A
+ * call takes at most the connect time-out and ten command time-outs (a long reply that keeps coming), usually far less;
+ * looking for the master or the table of slots takes two time-outs more, and each redirection counts as a call.
  * Rights that an ACL must give: ~driftd:* +@read +@write +@connection +eval +evalsha +time; script|load saves bytes,
- * info and config|get are for drift_store_health.  SIGPIPE is taken care of here.
+ * info and config|get are for drift_store_health.  With Sentinel also +role, and +sentinel|get-master-addr-by-name at
+ * the sentinels; with a cluster cluster|slots saves redirections.  SIGPIPE is taken care of here.
  * Threads: one owner per struct drift_store; make one for each thread. */
 #ifndef DRIFTD_STORE_STORE_H
 #define DRIFTD_STORE_STORE_H
@@ -39,7 +44,7 @@ struct drift_store;
 int drift_store_new(const struct drift_redis_config *cfg, const char *group, struct drift_store **ret,
                     struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_store_free(struct drift_store *s);
-/* Connects (if needed) and PINGs. */
+/* Connects (if needed) and PINGs; every master of a cluster, and every slot must have one. */
 int drift_store_ping(struct drift_store *s, struct drift_err *err) DRIFT_MUST_CHECK;
 
 /* A hash as read: field/value pairs, binary safe, NUL behind each value. */
