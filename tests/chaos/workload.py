@@ -201,10 +201,11 @@ class Workload:
         return rows
 
     def malformed(self, now):
+        """All sorts, by name: what cannot be counted, or hardly."""
         rng = self.rng
         e = self.event("alpha", now, "calm")
         whole = json.dumps(e).encode()
-        return rng.choice((
+        return dict((
             ("empty", b""), ("tombstone", None), ("cut", whole[:rng.randrange(1, len(whole) - 1)]), ("text", b"not json"), ("list", b"[1,2]"),
             ("no time", json.dumps({k: v for k, v in e.items() if k != "ts"}).encode()), ("null time", json.dumps({**e, "ts": None}).encode()),
             ("bad time", json.dumps({**e, "ts": rng.choice(("soon", True, [1], -5, 10**18))}).encode()),
@@ -233,7 +234,7 @@ class Workload:
                 break
             r = self.rng.random()
             if r < .02:
-                sort, value = self.malformed(now)
+                sort, value = self.rng.choice(list(self.malformed(now).items()))
                 self.count(sort)
                 key = b"bad%d" % self.rng.randrange(1000)
                 self.add(out, self.events, key, value, now)
@@ -252,6 +253,18 @@ class Workload:
                 e = self.event(model, ms, kind)
                 for topic, row in self.parts(e):
                     self.add(out, topic, e["event_id"].encode(), json.dumps(row).encode(), now)
+        return out
+
+    def one_of_each(self, now):
+        """So that even a short run has every sort."""
+        out = []
+        for sort, value in self.malformed(now).items():
+            self.count(sort)
+            self.add(out, self.events, sort.encode(), value, now)
+        for sort, ms in (("future", now + self.setting["max_future"] + 60000), ("late", now - 600000)):
+            e = self.event("alpha", ms, "calm")
+            self.count(sort)
+            self.add(out, self.events, b"0", json.dumps(e).encode(), now)
         return out
 
     def add(self, out, topic, key, value, now):
@@ -357,6 +370,9 @@ class Workload:
             self_transact = threading.Thread(target=other.transact, args=(stop,), daemon=True)
             self_transact.start()
         try:
+            now = int(time.time() * 1000)
+            # the late ones need something before them
+            self.send(self.records(now, 100) + self.one_of_each(now))
             while not stop.wait(TICK):
                 now = int(time.time() * 1000)
                 rows = self.awake(now)

@@ -86,8 +86,12 @@ class Caught(env.Case):
 
     @env.long
     def test_offset_apart(self):
-        self.assertCaught(self.rounds("offset_apart", self.kills, 3, instances=1, static=True), "events")
+        self.assertCaught(self.rounds("offset_apart", self.kills, 3, instances=1, static=True, deduplicate=False), "driftd has")
 
     @env.long
     def test_commit_before_flush(self):
-        self.assertCaught(self.rounds("commit_before_flush", self.kills, 3, instances=1, static=True), "events")
+        self.assertCaught(self.rounds("commit_before_flush", self.kills, 3, instances=1, static=True), "driftd has")
+
+    @env.long
+    def test_dedup_in_memory(self):
+        self.assertCaught(self.rounds("dedup_in_memory", self.kills, 3, instances=1, static=True), "driftd has")
