@@ -655,8 +655,9 @@ static void status_partition(void *ctx, const struct drift_ingest_partition_stat
     char wm[32];
     json_array_append_new(
         ctx,
-        json_pack("{s:s, s:i, s:b, s:b, s:I, s:I, s:s?, s:s?}", "topic", s->topic, "partition", (int)s->number,
-                  "active", s->active, "end", s->eof, "next", (json_int_t)s->next, "high", (json_int_t)s->high,
+        json_pack("{s:s, s:i, s:b, s:b, s:I, s:I, s:o, s:s?, s:s?}", "topic", s->topic, "partition", (int)s->number,
+                  "active", s->active, "end", s->eof, "next", (json_int_t)s->next, "high", (json_int_t)s->high, "lag",
+                  s->next < 0 || s->high < 0 ? json_null() : json_integer(s->high > s->next ? s->high - s->next : 0),
                   "watermark", s->watermark_ms == INT64_MIN ? NULL : drift_time_text(s->watermark_ms, wm, sizeof wm),
                   "waits", s->waiting));
 }

@@ -52,7 +52,8 @@ static const char acquire[] =
     "local bad = newer(k)\n"
     "if bad then return bad end\n"
     "local times = int(redis.call('HGET', k, 'acquired')) or 0\n"
-    "redis.call('HSET', k, 'fmt', '1', 'owner', ARGV[2], 'acquired', text(times + 1), 'head', ARGV[1])\n"
+    "redis.call('HSET', k, 'fmt', '1', 'owner', ARGV[2], 'acquired', text(times + 1),\n"
+    "           'at', text(now), 'head', ARGV[1])\n"
     "local out = redis.call('HGETALL', k)\n"
     "table.insert(out, 1, text(now))\n"
     "table.insert(out, 1, 'OK')\n"
@@ -72,12 +73,13 @@ static const char flush[] =
     "  if last and not at then return {'BAD', 'adv'} end\n"
     "  if last and now - at < tonumber(ARGV[3]) then return {'BUSY', text(now)} end\n"
     "  if tonumber(advto) <= tonumber(wm) then return {'NOOP', text(now)} end\n"
-    "  redis.call('HSET', k, 'adv', wm .. ':' .. advto .. ':' .. text(now), 'wm', advto, 'head', new)\n"
+    "  redis.call('HSET', k, 'adv', wm .. ':' .. advto .. ':' .. text(now), 'wm', advto,\n"
+    "             'at', text(now), 'head', new)\n"
     "  return {'OK', text(now)}\n"
     "end\n"
     "local nset, ndel = tonumber(ARGV[5]), tonumber(ARGV[6])\n"
     "each('HSET', k, 7, 2 * nset)\n"
-    "redis.call('HSET', k, 'head', new)\n"
+    "redis.call('HSET', k, 'at', text(now), 'head', new)\n"
     "each('HDEL', k, 7 + 2 * nset, ndel)\n"
     "return {'OK', text(now)}\n";
 
@@ -109,6 +111,28 @@ static const char read[] =
     "  local blob = redis.call('HGET', k, name)\n"
     "  if blob then out[#out + 1] = name; out[#out + 1] = blob end\n"
     "end\n"
+    "return out\n";
+
+/* KEYS slot; ARGV chain key, from, chain key, from ...  Writes nothing: for people. */
+static const char show[] =
+    PRELUDE
+    "local k, chains, sum = KEYS[1], {}, {late = 0, other = 0}\n"
+    "local bad = newer(k)\n"
+    "if bad then return bad end\n"
+    "for i = 1, #ARGV, 2 do chains[ARGV[i]] = tonumber(ARGV[i + 1]) end\n"
+    "local s, open = redis.call('HMGET', k, 'head', 'wm', 'adv', 'offset', 'owner', 'at', 'waits'), {}\n"
+    "for _, f in ipairs(redis.call('HKEYS', k)) do\n"
+    "  local chain, start = string.match(f, '^b:(.*):(%-?%d+):[^:]*$')\n"
+    "  local kind = string.match(f, '^(late):') or string.match(f, '^(other):')\n"
+    "  if chain and chains[chain] and int(start) and int(start) >= chains[chain] and #open < 20000 then\n"
+    "    open[#open + 1] = chain; open[#open + 1] = start\n"
+    "  elseif kind then\n"
+    "    sum[kind] = sum[kind] + (int(redis.call('HGET', k, f)) or 0)\n"
+    "  end\n"
+    "end\n"
+    "local out = {'OK', text(now), s[1] and '1' or '', s[2] or '', s[3] or '', s[4] or '', s[5] or '', s[6] or '',\n"
+    "             s[7] or '', text(sum.late), text(sum.other)}\n"
+    "for i = 1, #open do out[#out + 1] = open[i] end\n"
     "return out\n";
 
 /* KEYS slot; ARGV new, to, settle.  `forced` keeps the last eight spans of the watermark that were forced; one that goes
@@ -287,6 +311,7 @@ const struct drift_script_text drift_scripts[DRIFT_N_SCRIPT] = {
     [DRIFT_SCRIPT_ACQUIRE] = {"ACQUIRE", 1, acquire},
     [DRIFT_SCRIPT_FLUSH] = {"FLUSH", 1, flush},
     [DRIFT_SCRIPT_READ] = {"READ", 1, read},
+    [DRIFT_SCRIPT_SHOW] = {"SHOW", 1, show},
     [DRIFT_SCRIPT_FORCE] = {"FORCE", 1, force},
     [DRIFT_SCRIPT_MODEL_READ] = {"MODEL_READ", 1, model_read},
     [DRIFT_SCRIPT_HEADERS] = {"HEADERS", 2, headers},

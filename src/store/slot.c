@@ -46,7 +46,7 @@ int drift_store_acquire(struct drift_store *s, struct drift_slot_id id, const ch
 /* Fields that only the scripts write: a flush that carried one would undo what they promise. */
 static bool is_reserved(const char *name)
 {
-    static const char *const names[] = {"head", "fmt", "adv", "forced", "seen", "owner", "acquired"};
+    static const char *const names[] = {"head", "fmt", "adv", "forced", "seen", "owner", "acquired", "at"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i]))
             return true;
@@ -141,7 +141,7 @@ static bool optional_i64(const redisReply *r, int64_t *ret)
 }
 
 /* from:to:ms */
-static bool parse_adv(const redisReply *r, struct drift_slot_view *v)
+static bool parse_adv(const redisReply *r, bool *has, int64_t *from_ms, int64_t *to_ms, int64_t *at_ms)
 {
     if (!drift_reply_is_text(r))
         return false;
@@ -149,10 +149,10 @@ static bool parse_adv(const redisReply *r, struct drift_slot_view *v)
         return true;
     const char *one = memchr(r->str, ':', r->len);
     const char *two = one ? memchr(one + 1, ':', r->len - (size_t)(one + 1 - r->str)) : NULL;
-    v->has_adv = true;
-    return two && drift_i64_parse(r->str, (size_t)(one - r->str), &v->adv_from_ms) &&
-           drift_i64_parse(one + 1, (size_t)(two - one - 1), &v->adv_to_ms) &&
-           drift_i64_parse(two + 1, r->len - (size_t)(two + 1 - r->str), &v->adv_at_ms);
+    *has = true;
+    return two && drift_i64_parse(r->str, (size_t)(one - r->str), from_ms) &&
+           drift_i64_parse(one + 1, (size_t)(two - one - 1), to_ms) &&
+           drift_i64_parse(two + 1, r->len - (size_t)(two + 1 - r->str), at_ms);
 }
 
 /* "from:to from:to ..." */
@@ -174,12 +174,13 @@ static bool parse_forced(const redisReply *r, struct drift_slot_view *v)
     return true;
 }
 
-static bool parse_offset(const redisReply *r, struct drift_slot_view *v)
+enum { OFFSET_CAP = sizeof((struct drift_slot_view *)0)->offset };
+static bool parse_offset(const redisReply *r, char ret[OFFSET_CAP])
 {
     int64_t offset;
-    if (!drift_reply_is_text(r) || r->len >= sizeof v->offset)
+    if (!drift_reply_is_text(r) || r->len >= OFFSET_CAP)
         return false;
-    memcpy(v->offset, r->str, r->len);
+    memcpy(ret, r->str, r->len);
     return r->len == 0 || (drift_i64_parse(r->str, r->len, &offset) && offset >= 0);
 }
 
@@ -194,10 +195,10 @@ static const char *parse_view(const redisReply *r, struct drift_slot_view *v)
         return "reply";
     v->exists = r->element[EXISTS]->len > 0;
     v->waits = r->element[WAITS]->len > 0;
-    return !optional_i64(r->element[WM], &v->wm_ms)       ? "wm"
-           : !parse_adv(r->element[ADV], v)               ? "adv"
-           : !parse_offset(r->element[OFFSET], v)         ? "offset"
-           : !optional_i64(r->element[GONE], &v->gone_ms) ? "gone"
+    return !optional_i64(r->element[WM], &v->wm_ms)                                                  ? "wm"
+           : !parse_adv(r->element[ADV], &v->has_adv, &v->adv_from_ms, &v->adv_to_ms, &v->adv_at_ms) ? "adv"
+           : !parse_offset(r->element[OFFSET], v->offset)                                            ? "offset"
+           : !optional_i64(r->element[GONE], &v->gone_ms)                                            ? "gone"
            : !optional_i64(r->element[PARTIAL], &v->partial_ms) ||
                    !optional_i64(r->element[PARTIAL_FROM], &v->partial_from_ms)
                ? "partial"
@@ -252,4 +253,64 @@ int drift_store_read(struct drift_store *s, struct drift_slot_id id, const char 
 void drift_slot_view_release(struct drift_slot_view *v)
 {
     drift_pairs_release(&v->blobs);
+}
+
+/* {OK, now, exists, wm, adv, offset, owner, at, waits, late, other, chain key, start, ...}; NULL: fine, else what is
+ * not. */
+static const char *parse_show(const redisReply *r, struct drift_slot_show *v)
+{
+    enum { NOW = 1, EXISTS, WM, ADV, OFFSET, OWNER, AT, WAITS, LATE, OTHER, OPEN };
+    int64_t late, refused;
+    if (r->elements < OPEN || !drift_reply_i64(r->element[NOW], &v->now_ms) ||
+        !drift_reply_is_text(r->element[EXISTS]) || !drift_reply_i64(r->element[LATE], &late) ||
+        !drift_reply_i64(r->element[OTHER], &refused) || !drift_reply_pairs(r, OPEN, &v->open))
+        return "reply";
+    v->exists = r->element[EXISTS]->len > 0;
+    v->late = (uint64_t)late;
+    v->refused = (uint64_t)refused;
+    if (drift_reply_is_text(r->element[OWNER]))
+        v->owner = drift_xstrndup(r->element[OWNER]->str, r->element[OWNER]->len);
+    if (drift_reply_is_text(r->element[WAITS]) && r->element[WAITS]->len)
+        v->waits = drift_xstrndup(r->element[WAITS]->str, r->element[WAITS]->len);
+    return !v->owner                                                                                 ? "owner"
+           : !optional_i64(r->element[WM], &v->wm_ms)                                                ? "wm"
+           : !parse_adv(r->element[ADV], &v->has_adv, &v->adv_from_ms, &v->adv_to_ms, &v->adv_at_ms) ? "adv"
+           : !parse_offset(r->element[OFFSET], v->offset)                                            ? "offset"
+           : !optional_i64(r->element[AT], &v->at_ms)                                                ? "at"
+                                                                                                     : NULL;
+}
+
+int drift_store_show(struct drift_store *s, struct drift_slot_id id, const struct drift_show_ask *asks, size_t n,
+                     struct drift_slot_show *ret, struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a;
+    redisReply *r = NULL;
+    *ret = (struct drift_slot_show){.wm_ms = INT64_MIN, .at_ms = INT64_MIN};
+    int rc = begin(s, id, &key, &a, err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        drift_args_text(&a, asks[i].chain_key);
+        drift_args_int(&a, asks[i].from_ms);
+    }
+    if (!rc)
+        rc = drift_script_call(s, DRIFT_SCRIPT_SHOW, &a, &r, err);
+    const char *bad = rc ? NULL : parse_show(r, ret);
+    if (bad && !strcmp(bad, "reply"))
+        rc = drift_reply_odd(s, "SHOW", err);
+    else if (bad)
+        rc = drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "field %s of %s in redis is not what driftd writes", bad,
+                        key.data);
+    if (rc)
+        drift_slot_show_release(ret);
+    freeReplyObject(r);
+    end(&key, &a);
+    return rc;
+}
+
+void drift_slot_show_release(struct drift_slot_show *v)
+{
+    drift_pairs_release(&v->open);
+    free(v->owner);
+    free(v->waits);
+    v->owner = v->waits = NULL;
 }

@@ -56,6 +56,48 @@ static enum drift_reply advance(int prev, int new, int64_t to, int64_t settle)
     return reply;
 }
 
+START_TEST(show_for_people)
+{
+    struct drift_slot_show v;
+    struct drift_show_ask asks[] = {{"m:i", 2000}, {"m:l", INT64_MIN}};
+    ok(drift_store_show(s, slot, asks, 2, &v, &err));
+    ck_assert(!v.exists);
+    ck_assert_str_eq(v.owner, "");
+    ck_assert_uint_eq(v.open.n, 0);
+    drift_slot_show_release(&v);
+
+    acquire(1);
+    ck_assert_int_eq(flush(1, 2, "b:m:i:1000:", "x"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(2, 3, "b:m:i:2000:", "x"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(3, 4, "b:m:l:-1000:", "x"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(4, 5, "b:other:i:3000:", "x"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(5, 6, "late:m:i", "7"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(6, 7, "other:m:i:future", "2"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(7, 8, "other::malformed", "40"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(flush(8, 10, "waits", "for scores/3"), DRIFT_REPLY_OK);
+    ck_assert_int_eq(advance(10, 9, 5000, 0), DRIFT_REPLY_OK);
+    char *before = drift_xstrdup(field(&server, KEY, "at"));
+    ok(drift_store_show(s, slot, asks, 2, &v, &err));
+    ck_assert(v.exists);
+    ck_assert_str_eq(v.owner, "me");
+    ck_assert_str_eq(v.waits, "for scores/3");
+    ck_assert_str_eq(v.offset, "");
+    ck_assert_int_eq(v.wm_ms, 5000);
+    ck_assert(v.has_adv && v.adv_to_ms == 5000);
+    ck_assert_int_eq(v.at_ms, atoll(before));
+    ck_assert_int_ge(v.now_ms, v.at_ms);
+    ck_assert_uint_eq(v.late, 7);
+    ck_assert_uint_eq(v.refused, 42);
+    ck_assert_uint_eq(v.open.n, 2);
+    ck_assert_str_eq(text_of(&v.open, "m:i"), "2000");
+    ck_assert_str_eq(text_of(&v.open, "m:l"), "-1000");
+    drift_slot_show_release(&v);
+    ck_assert_str_eq(field(&server, KEY, "at"), before); /* nothing is written */
+    ck_assert_str_eq(field(&server, KEY, "seen"), "");
+    free(before);
+}
+END_TEST
+
 START_TEST(acquire_gives_fields)
 {
     struct drift_pairs p;
@@ -66,7 +108,7 @@ START_TEST(acquire_gives_fields)
     ck_assert_str_eq(text_of(&p, "owner"), "host-1");
     ck_assert_str_eq(text_of(&p, "acquired"), "1");
     ck_assert_ptr_null(drift_pairs_find(&p, "offset"));
-    ck_assert_uint_eq(p.n, 4);
+    ck_assert_uint_eq(p.n, 5);
     drift_pairs_release(&p);
 
     redisReply *t = ask(&server, "TIME");
@@ -138,7 +180,7 @@ END_TEST
 
 START_TEST(flush_refuses_reserved)
 {
-    static const char *const names[] = {"head", "fmt", "adv", "forced", "seen", "owner", "acquired"};
+    static const char *const names[] = {"head", "fmt", "adv", "forced", "seen", "owner", "acquired", "at"};
     struct drift_pair set = PAIR("offset", "1");
     enum drift_reply reply;
     int64_t now;
@@ -364,7 +406,7 @@ START_TEST(large_binary_flush)
         ok(drift_store_flush(s, slot, &f, &reply, &now, &err));
         ck_assert_int_eq(reply, DRIFT_REPLY_OK);
         ok(drift_store_acquire(s, slot, head(1000), "me", &back, &now, &err));
-        ck_assert_uint_eq(back.n, n + 4);
+        ck_assert_uint_eq(back.n, n + 5);
         for (size_t i = 0; i < back.n; i++) {
             if (strncmp(back.pair[i].name, "b:", 2))
                 continue;
@@ -379,7 +421,7 @@ START_TEST(large_binary_flush)
         struct drift_flush d = {.prev = head(1000), .new_head = head(h + 1), .dels = names, .n_dels = n};
         ok(drift_store_flush(s, slot, &d, &reply, &now, &err));
         ck_assert_int_eq(reply, DRIFT_REPLY_OK);
-        ck_assert_int_eq(number(&server, "HLEN", KEY), 4);
+        ck_assert_int_eq(number(&server, "HLEN", KEY), 5);
         for (size_t i = 0; i < n; i++) {
             free(sets[i].name);
             free(sets[i].value);
@@ -485,7 +527,7 @@ START_TEST(names_with_nul)
     tell(&server, "HSET " KEY " %b 99", "offset\0x", (size_t)8);
     ok(drift_store_acquire(s, slot, head(1), "me", &p, &now, &err));
     ck_assert_ptr_null(drift_pairs_find(&p, "offset"));
-    ck_assert_uint_eq(p.n, 4);
+    ck_assert_uint_eq(p.n, 5);
     drift_pairs_release(&p);
 }
 END_TEST
@@ -555,6 +597,7 @@ int main(void)
     if (!server_start(&server, NULL))
         return drift_test_skip("there is no redis-server");
 #define ADD(test) add_test(suite, #test, test, setup, teardown)
+    ADD(show_for_people);
     ADD(acquire_gives_fields);
     ADD(flush_replies);
     ADD(flush_without_head);

@@ -21,6 +21,7 @@
 #include "driftd/internal/base/clock.h"
 #include "driftd/internal/config/config.h"
 #include "driftd/internal/flow.h"
+#include "driftd/internal/judge/alert.h"
 #include "driftd/internal/plan.h"
 #include "driftd/internal/store/store.h"
 
@@ -49,6 +50,32 @@ enum drift_judge_result {
  * watermark 14:02:00Z, needs 14:05:00Z".  Errors: AWAY (RETRY), CORRUPT ... */
 int drift_judge_step(struct drift_judge *j, struct drift_chain_id chain, enum drift_judge_result *ret,
                      struct drift_buf *waiting, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* A chain as people ask for it.  Touches nothing in Redis but the `seen` marks of the slots it reads. */
+struct drift_look_alert {
+    char *rule;
+    struct drift_alert alert;
+};
+struct drift_look {
+    bool started;                       /* false: nobody has written its plan; nothing else is set then */
+    int64_t now_ms;                     /* Redis time */
+    int64_t judged_until_ms;            /* INT64_MIN before the first verdict */
+    const char *status;                 /* "unknown", "ok" ... */
+    char *why;                          /* of the status; NULL: none */
+    int64_t status_since_ms;            /* 0: unknown */
+    bool next;                          /* a window with counts is not judged yet; */
+    int64_t next_start_ms, next_end_ms; /* the first one, and */
+    char *waiting;                      /* what it waits for, as drift_judge_step says it; NULL without one */
+    uint32_t held_windows;              /* with too few events, in a row; 0: none */
+    int64_t held_from_ms;
+    uint64_t held_events;
+    size_t n_alerts;
+    struct drift_look_alert *alerts;
+    struct drift_plan plan;
+};
+int drift_judge_look(struct drift_store *s, struct drift_chain_id chain, int64_t settle_ms, struct drift_look *ret,
+                     struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_look_release(struct drift_look *l);
 
 /* Reads a chain's plan from the fields of its slot. */
 int drift_judge_plan(const struct drift_pairs *fields, struct drift_plan *ret, struct drift_err *err) DRIFT_MUST_CHECK;

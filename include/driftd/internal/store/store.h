@@ -3,7 +3,7 @@
  * The protocol (random heads, compare-and-set, advances) is described in ARCHITECTURE.md, "Exactly once".  Key
  * names, with every name percent-encoded (drift_name_encode):
  *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv forced partial partial_from b:* gone:*
- *                                             late:* other:* reconciled:* waits dk d:* anew owner acquired
+ *                                             late:* other:* reconciled:* waits dk d:* anew owner acquired at
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
  *                                             alerts carry status first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
@@ -142,6 +142,27 @@ struct drift_slot_ask {
 int drift_store_look(struct drift_store *s, struct drift_slot_id id, const struct drift_slot_ask *ask,
                      struct drift_slot_view *ret, struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_slot_view_release(struct drift_slot_view *v);
+
+/* SHOW: a slot as people want to see it; writes nothing.  open: for each chain asked for, the windows from from_ms on
+ * that have counts, as pairs of chain key and start (at most 10,000). */
+struct drift_show_ask {
+    const char *chain_key;
+    int64_t from_ms;
+};
+struct drift_slot_show {
+    bool exists;                  /* somebody has acquired it */
+    int64_t now_ms, wm_ms, at_ms; /* at: the last write of an owner; both INT64_MIN when absent */
+    bool has_adv;
+    int64_t adv_from_ms, adv_to_ms, adv_at_ms;
+    char offset[24]; /* "" when absent */
+    char *owner;     /* who acquired it last; never NULL */
+    char *waits;     /* why its owner has stopped reading it for now; NULL: it has not said so */
+    uint64_t late, refused;
+    struct drift_pairs open;
+};
+int drift_store_show(struct drift_store *s, struct drift_slot_id id, const struct drift_show_ask *asks, size_t n,
+                     struct drift_slot_show *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_slot_show_release(struct drift_slot_show *v);
 
 /* ---- model slots.  A chain that does not exist reads as no fields ---- */
 struct drift_chain_id {
