@@ -32,6 +32,7 @@ AT_LEAST = 3            # of each kind in a run of LONG_MINUTES and more
 LONG_MINUTES = 20
 AT_ONCE = 4             # faults that may last at the same time
 INSTANCES = (2, 4)
+SHOWN = 25              # differences on the screen; the file has all
 QUIET_S = 40            # no fault of the receiver so long before the end: its retries take 5 s, then 30 s
 SPOILT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|event=bug|Assertion")
 COUNTED = ("slot_stale", "redis_away", "partition_acquired", "partitions_granted", "partitions_revoked", "plan_waits", "partition_waits",
@@ -253,7 +254,9 @@ def tell(args, world, report):
         different += [f"{k().kind} struck {world.struck[k().kind]} times only" for k in faults.KINDS if world.struck[k().kind] < AT_LEAST]
         different += [] if world.zombies_stale else ["no zombie saw STALE"]
     different += report.differences
-    for text in different[:60]:
+    with open(os.path.join(world.folder, "differences.txt"), "w") as f:
+        f.writelines(f"{text}\n" for text in different)
+    for text in different[:SHOWN]:
         print(f"DIFFERENCE {text}")
     print(f"{len(different)} differences", flush=True)
     return different, any(what == "slow" for what, _ in world.wrong)

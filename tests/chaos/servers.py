@@ -7,7 +7,6 @@ import collections
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -113,7 +112,7 @@ class Node:
         self.folder, self.name = os.path.join(folder, name), name
         os.makedirs(self.folder)
         self.port = env.free_ports()
-        self.process = None
+        self.process, self.wiped = None, 0
         self.samples = collections.deque(maxlen=SAMPLES)
         self.done = threading.Event()
         self.sampler = threading.Thread(target=self.sample, daemon=True)
@@ -144,7 +143,9 @@ class Node:
         self.process.kill()
 
     def wipe(self):
-        shutil.rmtree(os.path.join(self.folder, "appendonlydir"), ignore_errors=True)
+        """Forgets its data; a copy stays for who wants to know what happened."""
+        self.wiped += 1
+        os.rename(os.path.join(self.folder, "appendonlydir"), os.path.join(self.folder, f"wiped-{self.wiped}"))
 
     def info(self, section="replication"):
         text = self.command("INFO", section).decode()
