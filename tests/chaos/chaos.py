@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """tests/chaos/chaos.py    Real servers, several driftd instances, faults at random moments, and a recount at the end.
 
-    chaos.py [--minutes M] [--seed S] [--brokers 1|3] [--short] [--only KIND,...] [--keep]
+    chaos.py [--minutes M] [--seed S] [--brokers 1|3] [--redis single|cluster] [--short] [--only KIND,...] [--keep]
 
 The first line is the seed: the same one draws the same faults (when they strike in relation to what the processes do
 differs from run to run).  Exit status 0: nothing differs; 1: something does, and the files of the run are kept; 3: the
@@ -65,7 +65,7 @@ class World:
         self.loop = proxy.Loop()
         self.kafka = servers.Kafka(self.folder, self.loop, self.args.brokers)
         self.brokers = env.Brokers(self.kafka.brokers)
-        self.redis = servers.Redis(self.folder, self.loop)
+        self.redis = (servers.Cluster if self.args.redis == "cluster" else servers.Redis)(self.folder, self.loop)
         self.receiver = servers.Receiver(self.folder)
         self.assignor = self.rng.choice(("range", "cooperative-sticky"))
         self.static, self.alike = self.rng.random() < 0.4, self.rng.random() < 0.5
@@ -73,7 +73,8 @@ class World:
             "brokers": self.kafka.through, "produce_brokers": self.kafka.brokers, "replication": self.args.brokers,
             "group": f"chaos-{env.secrets.token_hex(4)}", "rate": self.args.rate,
             "settle": int(1000 * SETTLE_S), "retain": 5000})
-        config = self.workload.config({"host": "127.0.0.1", "port": self.redis.port}, self.receiver)
+        where = {"cluster": self.redis.addresses} if self.args.redis == "cluster" else {"host": "127.0.0.1", "port": self.redis.port}
+        config = self.workload.config(where, self.receiver)
         config["kafka"]["options"] = {"session.timeout.ms": str(int(1000 * faults.SESSION_S)), "heartbeat.interval.ms": "500",
                                       "partition.assignment.strategy": self.assignor, **config["kafka"].get("options", {})}
         if self.static:
@@ -87,6 +88,12 @@ class World:
             self.instances.append(servers.Instance(f"driftd-{i + 1}", self.folder, config, self.redis, self.alike))
         for i in self.instances[:self.rng.randint(*INSTANCES)]:
             i.start()
+
+    def kinds(self):
+        """The faults that this setting has."""
+        absent = faults.OF_SINGLE if self.args.redis == "cluster" else faults.OF_CLUSTER
+        kinds = [k() for k in faults.KINDS if not issubclass(k, absent)]
+        return [k for k in kinds if not self.args.only or k.kind in self.args.only]
 
     # ---- what faults use ----
     def running(self):
@@ -128,7 +135,7 @@ class World:
 
     def rage(self):
         """Faults at random moments until the time is over: every kind in turn, in an order that is drawn anew each time."""
-        kinds = [k() for k in faults.KINDS if not self.args.only or k().kind in self.args.only]
+        kinds = self.kinds()
         deck, threads = [], []
         gap_s = min(6.0, 60 * self.args.minutes / (1.4 * len(kinds)))
         while time.monotonic() < self.ends:
@@ -240,18 +247,19 @@ def run(args, folder):
 def tell(args, world, report):
     """Prints the run's figures.  (differences, was the machine too slow)"""
     print(f"{'fault':20} struck")
-    for k in faults.KINDS:
-        if not args.only or k().kind in args.only:
-            print(f"  {k().kind:20} {world.struck[k().kind]:4}")
+    for k in world.kinds():
+        print(f"  {k.kind:20} {world.struck[k.kind]:4}")
     print(f"  zombies {world.zombies}, of which {world.zombies_stale} saw STALE")
     events = world.events()
+    if world.static:
+        print(f"  static members fenced {sum(i.fenced for i in world.instances)}")
     print(f"  {world.workload.describe()}")
     print("  log: " + ", ".join(f"{e} {events[e]}" for e in COUNTED if events[e]))
     print("  " + ", ".join(f"{k} {v}" for k, v in report.figures.items()))
     different = [f"{what}: {text}" for what, text in world.wrong if what != "slow"]
     different += [text for i in world.instances for text in i.odd] + world.spoilt()
     if args.minutes >= LONG_MINUTES and not args.only:
-        different += [f"{k().kind} struck {world.struck[k().kind]} times only" for k in faults.KINDS if world.struck[k().kind] < AT_LEAST]
+        different += [f"{k.kind} struck {world.struck[k.kind]} times only" for k in world.kinds() if world.struck[k.kind] < AT_LEAST]
         different += [] if world.zombies_stale else ["no zombie saw STALE"]
     different += report.differences
     with open(os.path.join(world.folder, "differences.txt"), "w") as f:
@@ -267,6 +275,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--redis", choices=("single", "cluster"), default="single")
     parser.add_argument("--rate", type=int, default=300, help="records a second")
     parser.add_argument("--short", action="store_true", help="what `make check` runs: a minute and a half of faults")
     parser.add_argument("--only", type=lambda s: set(s.split(",")), help="kinds of fault, with commas between")

@@ -6,7 +6,7 @@
 import signal
 import time
 
-from servers import pause
+from servers import pause, redis_setting
 
 SESSION_S = 6.0  # session.timeout.ms of the instances
 
@@ -141,6 +141,16 @@ class SlowKafka(Fault):
 class OfRedis(Fault):
     resource = "redis"
 
+    def possible(self, world):
+        return bool(world.redis.doors)
+
+
+class OfCluster(Fault):
+    resource = "redis"
+
+    def possible(self, world):
+        return not world.redis.doors
+
 
 class KillRedis(OfRedis):
     def strike(self, world, rng):
@@ -183,7 +193,14 @@ class HangRedis(OfRedis):
 PATTERNS = (b"driftd:{p/", b"driftd:{p/", b"driftd:{m/", b":out", b"EVALSHA")
 
 
-class OfLink(Fault):
+class OfDoor(Fault):
+    """Between one instance and Redis; it may last beside others."""
+
+    def possible(self, world):
+        return bool(world.redis.doors)
+
+
+class OfLink(OfDoor):
     """A cut of the next commands of some kind, of any instance."""
     how = ()
 
@@ -211,7 +228,7 @@ class LateCommand(OfLink):
     how = ("late",)
 
 
-class SlowRedis(Fault):
+class SlowRedis(OfDoor):
     def strike(self, world, rng):
         doors = rng.sample(world.redis.doors, rng.randrange(1, len(world.redis.doors) + 1))
         ms, rate, away = rng.choice((5, 50, 400)), rng.choice((20_000, 200_000, 0)), rng.uniform(1, 6)
@@ -223,7 +240,7 @@ class SlowRedis(Fault):
         return f"{len(doors)} links, {ms} ms, {rate or 'all'} bytes/s for {away:.1f} s"
 
 
-class LostRedis(Fault):
+class LostRedis(OfDoor):
     """One instance alone cannot reach Redis."""
 
     def strike(self, world, rng):
@@ -236,6 +253,64 @@ class LostRedis(Fault):
         pause(away)
         d.hold(False)
         d.refuse(False)
+        return f"{away:.1f} s"
+
+
+# ---- Redis Cluster ----
+class KillNode(OfCluster):
+    """kill -9 of any node; when it was a master, its replica takes over without what had not reached it."""
+
+    def strike(self, world, rng):
+        node = rng.choice(world.redis.nodes)
+        was = node.role()
+        world.redis.kill(node)
+        away = rng.uniform(0, 3)
+        pause(away)
+        node.start()
+        world.redis.wait_whole()
+        return f"{(was or b'?').decode()} for {away:.1f} s"
+
+
+class ClusterFailOver(OfCluster):
+    """A replica takes over without asking its master."""
+
+    def strike(self, world, rng):
+        how = rng.choice(("FORCE", "TAKEOVER", None))
+        world.redis.failover(rng.choice(world.redis.masters()), how)
+        world.redis.wait_whole()
+        return how or "by agreement"
+
+
+class MoveSlots(OfCluster):
+    """Slots that hold driftd's keys go to another master while they are in use: MOVED and ASK."""
+
+    def strike(self, world, rng):
+        keys = [k for m in world.redis.masters() for k in m.command("KEYS", "driftd:*")]
+        moved = 0
+        for key in rng.sample(keys, min(4, len(keys))):
+            number = redis_setting.slot(key)
+            source = world.redis.owner(number)
+            to = rng.choice([m for m in world.redis.masters() if m is not source])
+            world.redis.begin_move(number, to)
+            pause(rng.uniform(0, 1))
+            world.redis.move_keys(number, source, to)
+            pause(rng.uniform(0, 0.5))
+            world.redis.move_keys(number, source, to)  # what an ASK has not sent on
+            world.redis.end_move(number, source, to)
+            moved += 1
+        world.redis.wait_whole()
+        return f"{moved} slots" if moved else None
+
+
+class HangNode(OfCluster):
+    """Stopped, perhaps for so long that its replica takes over."""
+
+    def strike(self, world, rng):
+        node, away = rng.choice(world.redis.masters()), rng.uniform(0.3, 5)
+        node.signal(signal.SIGSTOP)
+        pause(away)
+        node.signal(signal.SIGCONT)
+        world.redis.wait_whole()
         return f"{away:.1f} s"
 
 
@@ -275,5 +350,7 @@ class ReceiverRefuses(OfReceiver):
         return f"{status} for {away:.1f} s"
 
 
+OF_SINGLE, OF_CLUSTER = (OfRedis, OfDoor), (OfCluster,)
 KINDS = (KillDriftd, Zombie, ShortStop, Leave, Join, KillBroker, CutKafka, SlowKafka, KillRedis, CutAof, FailOver, HangRedis,
-         CutBeforeReply, CutBeforeArrival, LateCommand, SlowRedis, LostRedis, ReceiverDown, ReceiverSlow, ReceiverRefuses)
+         CutBeforeReply, CutBeforeArrival, LateCommand, SlowRedis, LostRedis, KillNode, ClusterFailOver, MoveSlots, HangNode,
+         ReceiverDown, ReceiverSlow, ReceiverRefuses)

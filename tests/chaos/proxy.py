@@ -37,6 +37,7 @@ class Loop:
         self.call(self.cancel_all())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
+        self.loop.close()
 
     async def cancel_all(self):
         tasks = [t for t in asyncio.all_tasks(self.loop) if t is not asyncio.current_task()]

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """tests/support/check.py    Runs the suites that it is given and counts their results; the driver of `make check`.
 
-    check.py [--only PATTERN] SUITE...     unit asan lint integration long
+    check.py [--only PATTERN] SUITE...     unit asan lint integration chaos long
 
 The last line of the output is `N passed, N failed, N skipped`, summed over CTest programs and Python tests; skipped
 ones are named above it with their reason.  Exit status 0 only when nothing failed; with DRIFTD_SKIPS_FAIL=1 a skip is
@@ -165,6 +165,27 @@ def integration(tally, only):
     python(tally, "integration", "integration", only)
 
 
+def chaos(tally, only):
+    """The short chaos run, over the release build (or DRIFTD_BUILD); its own output says what was struck and compared."""
+    if only and not fnmatch.fnmatch("short run", only):
+        return
+    if not os.environ.get("DRIFTD_BUILD"):
+        ok, seconds = build("release")
+        if not ok:
+            tally.add("chaos", "build", "failed", seconds)
+            return
+    seed = os.environ.get("DRIFTD_SEED") or ""
+    args = [sys.executable, os.path.join(ROOT, "tests", "chaos", "chaos.py"), "--short"] + (["--seed", seed] if seed.isdigit() else [])
+    for attempt in range(2):
+        started = time.monotonic()
+        done = subprocess.run(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print("\n".join("    " + line for line in done.stdout.splitlines()), flush=True)
+        if done.returncode != 3:  # 3: the machine stood still for so long that the run proves nothing
+            break
+    tally.add("chaos", "short run", "failed" if done.returncode else "passed", time.monotonic() - started,
+              f"status {done.returncode}" if done.returncode else "")
+
+
 def fresh(tally, only):
     """What a run for every change is too short for: other random cases, and fuzzing by minutes."""
     python(tally, "long", "integration", only, long=True)
@@ -181,6 +202,7 @@ SUITES = {
     "asan": lambda tally, only: ctest(tally, "asan", "asan", only, SANITIZERS),
     "lint": lambda tally, only: python(tally, "lint", "lint", only),
     "integration": integration,
+    "chaos": chaos,
     "long": fresh,
 }
 
