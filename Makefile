@@ -4,7 +4,7 @@ INSTALL = tests/support/install.sh
 CHECK = $(PYTHON) tests/support/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check check-unit check-asan check-integration check-long chaos check-image bench fuzz format clean
+.PHONY: help build demo check check-unit check-asan check-integration check-long chaos check-image model bench fuzz format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ demo: ## the whole way in well under a minute; KEEP=1 stays up, EVENTS=file.ndjs
 
 check: ## every test; the last line counts them (DRIFTD_SKIPS_FAIL=1: skipped ones fail)
 	@$(INSTALL) build demo test
-	@$(CHECK) unit asan lint integration chaos
+	@$(CHECK) unit asan lint model integration chaos
 
 check-unit: ## unit tests of the -Werror build
 	@$(INSTALL) build demo test
@@ -36,7 +36,7 @@ check-integration: ## lint and the Python tests with real Kafka, Redis and regis
 
 check-long: ## what takes too long for every change: slow integration tests, clang with sanitizers, a fresh seed, fuzzing
 	@$(INSTALL) build demo test fuzz
-	@$(CHECK) unit asan lint integration chaos long
+	@$(CHECK) unit asan lint model integration chaos long
 
 chaos: ## faults at random for MINUTES (20), then a recount of every event; SEED=, BROKERS=1|3, REDIS=single|cluster
 	@$(INSTALL) build demo test
@@ -46,6 +46,11 @@ chaos: ## faults at random for MINUTES (20), then a recount of every event; SEED
 check-image: ## build the container image, run the unit tests and a short replay in it (root)
 	@$(INSTALL) build demo test image
 	@docker/check-image.sh
+
+model: ## explore the state protocol exhaustively: some ten minutes, at most 4 GB
+	@$(INSTALL) build demo test
+	@cmake --preset release >/dev/null && cmake --build --preset release --target model
+	@build/release/tests/model --long
 
 bench: ## one JSON line a figure
 	@$(INSTALL) build demo test

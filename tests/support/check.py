@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """tests/support/check.py    Runs the suites that it is given and counts their results; the driver of `make check`.
 
-    check.py [--only PATTERN] SUITE...     unit asan lint integration chaos long
+    check.py [--only PATTERN] SUITE...     unit asan lint model integration chaos long
 
 The last line of the output is `N passed, N failed, N skipped`, summed over CTest programs and Python tests; skipped
 ones are named above it with their reason.  Exit status 0 only when nothing failed; with DRIFTD_SKIPS_FAIL=1 a skip is
@@ -186,6 +186,24 @@ def chaos(tally, only):
               f"status {done.returncode}" if done.returncode else "")
 
 
+def model(tally, only):
+    """Every state that a small world can reach by the state protocol, in the short form; a line a case."""
+    ok, seconds = build("release")
+    if not ok:
+        tally.add("model", "build", "failed", seconds)
+        return
+    done = subprocess.run([os.path.join(ROOT, "build", "release", "tests", "model"), "--short"], cwd=ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    good = re.compile(r"(holds|caught|needless) +(\d+) states +depth +(\d+) +([\d.]+) s  (.+)")
+    lines = [good.match(line) for line in done.stdout.splitlines()]
+    for found in filter(None, lines):
+        if not only or fnmatch.fnmatch(found[5].strip(), only):
+            tally.add("model", re.sub(r"  +", ": ", found[5].strip()), "passed", float(found[4]), f"{found[1]}, {found[2]} states")
+    if done.returncode or not any(lines):
+        tally.add("model", "short form", "failed", 0, "see below")
+        print("\n".join("    " + line for line in done.stdout.splitlines() if not good.match(line)), flush=True)
+
+
 def fresh(tally, only):
     """What a run for every change is too short for: other random cases, and fuzzing by minutes."""
     python(tally, "long", "integration", only, long=True)
@@ -201,6 +219,7 @@ SUITES = {
     "unit": lambda tally, only: ctest(tally, "unit", "release", only),
     "asan": lambda tally, only: ctest(tally, "asan", "asan", only, SANITIZERS),
     "lint": lambda tally, only: python(tally, "lint", "lint", only),
+    "model": model,
     "integration": integration,
     "chaos": chaos,
     "long": fresh,
