@@ -728,6 +728,42 @@ static void add_total(struct drift_partition *p, struct total *t)
         add_number(p, t->field, t->value, t->text);
 }
 
+static void take_out(struct drift_partition *p, struct window *w)
+{
+    size_t at = find_window(p, w->start_ms, w->chain);
+    struct chain_state *cs = &p->chains[w->chain];
+    if (w->stored)
+        add_del(p, w->field);
+    memmove(p->windows + at, p->windows + at + 1, (--p->n_windows - at) * sizeof *p->windows);
+    p->dropped = drift_xrealloc(p->dropped, p->n_dropped + 1, sizeof(struct window *));
+    p->dropped[p->n_dropped++] = w;
+    cs->n_open -= w->summary != NULL;
+    if (cs->last == w)
+        cs->last = NULL;
+}
+
+/* The first window of a chain; NULL: none starts before before_ms. */
+static struct window *first_window(const struct drift_partition *p, size_t chain, int64_t before_ms)
+{
+    for (size_t i = 0; i < p->n_windows && p->windows[i]->start_ms < before_ms; i++)
+        if (p->windows[i]->chain == chain)
+            return p->windows[i];
+    return NULL;
+}
+
+/* Windows that the chain has passed over: verdict and judged_until were lost together, and only the last window below
+ * the gone marks was judged again, as lost.  Nobody will judge these any more. */
+static void drop_passed_over(struct drift_partition *p, size_t chain, const struct drift_judged *j)
+{
+    struct window *w;
+    while ((w = first_window(p, chain, j->start_ms))) {
+        total_add(&p->refused[chain * DRIFT_N_REASON + DRIFT_REASON_LOST_VERDICT], (int64_t)w->n);
+        drift_log(DRIFT_ERROR, "window_passed_over", KV_S("model", p->chains[chain].chain->model->name),
+                  KV_S("partition", p->name), KV_I("window", w->start_ms), KV_U("events", w->n));
+        take_out(p, w);
+    }
+}
+
 /* The verdict of `j` has settled: what blob and verdict do not share goes to the late counter, the blob goes. */
 static void drop_window(struct drift_partition *p, size_t chain, const struct drift_judged *j)
 {
@@ -746,16 +782,10 @@ static void drop_window(struct drift_partition *p, size_t chain, const struct dr
         drift_log(DRIFT_ERROR, "window_reconciled", KV_S("model", cs->chain->model->name), KV_S("partition", p->name),
                   KV_I("window", j->start_ms), KV_I("difference", difference));
     }
-    if (w) {
-        size_t at = find_window(p, j->start_ms, chain);
-        if (w->stored)
-            add_del(p, w->field);
-        memmove(p->windows + at, p->windows + at + 1, (--p->n_windows - at) * sizeof *p->windows);
-        p->dropped = drift_xrealloc(p->dropped, p->n_dropped + 1, sizeof(struct window *));
-        p->dropped[p->n_dropped++] = w;
-        if (cs->last == w)
-            cs->last = NULL;
-    }
+    if (w)
+        take_out(p, w);
+    if (j->lost)
+        drop_passed_over(p, chain, j);
     cs->gone_ms = j->end_ms;
     cs->gone_dirty = true;
 }
@@ -781,7 +811,8 @@ static bool settle_verdicts(struct drift_partition *p, int64_t now_ms, bool drop
                 p->wm_ms < drift_plan_close_ms(&chain->plan, j->start_ms))
                 break;
             const struct window *w = window_at(p, j->start_ms, c);
-            if (w && w->dirty) /* its last counts go first */
+            const struct window *lower = j->lost ? first_window(p, c, j->start_ms) : NULL;
+            if ((w && w->dirty) || (lower && lower->dirty)) /* their last counts go first */
                 break;
             any = true;
             if (drop)

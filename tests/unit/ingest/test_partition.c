@@ -622,6 +622,73 @@ START_TEST(how_late)
 }
 END_TEST
 
+static struct drift_judged verdict(int64_t start, const char *kind, int n)
+{
+    struct drift_judged j;
+    struct drift_err err;
+    char *json = drift_xasprintf("{\"kind\":\"%s\",\"end\":%" PRId64 ",\"ms\":1,\"parts\":{\"t/0\":[%d,0]}}", kind,
+                                 start + WINDOW, n);
+    ck_assert_int_eq(drift_judged_parse(json, strlen(json), start, &j, &err), 0);
+    free(json);
+    return j;
+}
+
+/* The verdicts of two windows were lost with the counts of other partitions; the second alone was judged again. */
+START_TEST(passed_over_by_the_chain)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    make_chain(&c);
+    struct drift_partition *p = start(&c, &s);
+    for (int64_t t = 0; t < 6000; t += 1000) {
+        struct drift_event ev = {.time_ms = t, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+        ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+        drift_partition_pass(p, t / 1000, t);
+    }
+    flush(p, &s);
+    c.judged = calloc(1, sizeof *c.judged);
+    c.judged[c.n_judged++] = verdict(1000, "lost", 0);
+    struct drift_flush f;
+    size_t bytes;
+    ck_assert(drift_partition_dirty(p, 10000));
+    drift_partition_prepare(p, 10000, &f, &bytes);
+    ck_assert_uint_eq(f.n_dels, 2);
+    drift_partition_flushed(p);
+    ck_assert_uint_eq(drift_partition_refused(p, DRIFT_REASON_LOST_VERDICT), 2);
+    ck_assert_uint_eq(drift_partition_refused(p, DRIFT_REASON_LATE), 0);
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
+/* Read again after its slot was lost: the verdict is old when the window closes here, so it goes with its memory. */
+START_TEST(dropped_while_in_memory)
+{
+    struct drift_chain c;
+    struct slot s = {0};
+    make_chain(&c);
+    c.judged = calloc(1, sizeof *c.judged);
+    c.judged[c.n_judged++] = verdict(0, "ok", 1);
+    struct drift_partition *p = start(&c, &s);
+    struct drift_event ev = {.time_ms = 500, .score = {.kind = DRIFT_V_NUM, .num = .5}};
+    ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_NONE);
+    drift_partition_pass(p, 0, 500);
+    flush(p, &s);
+    ck_assert_uint_eq(drift_partition_open_windows(p, 0), 1);
+    drift_partition_pass(p, 1, 9000);
+    struct drift_flush f;
+    size_t bytes;
+    drift_partition_prepare(p, 10000, &f, &bytes);
+    ck_assert_uint_eq(f.n_dels, 1);
+    drift_partition_flushed(p);
+    ck_assert_uint_eq(drift_partition_open_windows(p, 0), 0);
+    drift_partition_free(p);
+    slot_free(&s);
+    drift_chain_release(&c);
+}
+END_TEST
+
 int main(void)
 {
     static const double edges[] = {.25, .5, .75};
@@ -641,6 +708,8 @@ int main(void)
     drift_test_add(s, "waiting_is_in_the_slot", waiting_is_in_the_slot, 10);
     drift_test_add(s, "many_windows", many_windows, 60);
     drift_test_add(s, "partial_after_loss", partial_after_loss, 10);
+    drift_test_add(s, "passed_over_by_the_chain", passed_over_by_the_chain, 10);
+    drift_test_add(s, "dropped_while_in_memory", dropped_while_in_memory, 10);
     int status = drift_test_run(s);
     drift_layout_free(the_layout);
     return status;
