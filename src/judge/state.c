@@ -54,8 +54,7 @@ void drift_judge_plan_fields(const struct drift_plan_entry *e, const struct drif
 
 int64_t drift_judge_margin_ms(const struct drift_state_config *s)
 {
-    int64_t ignorance = s->plan_ttl_ms > s->settle_ms ? s->plan_ttl_ms : s->settle_ms;
-    return s->future_skew_ms + 2 * s->clock_skew_ms + ignorance;
+    return s->future_skew_ms + 2 * s->clock_skew_ms + s->plan_ttl_ms + s->settle_ms;
 }
 
 /* ---- alerts, carry, status ---- */

@@ -1350,9 +1350,9 @@ START_TEST(margin)
 {
     struct drift_state_config s = {
         .settle_ms = 10000, .clock_skew_ms = 1000, .future_skew_ms = 10000, .plan_ttl_ms = 5000};
-    ck_assert_int_eq(drift_judge_margin_ms(&s), 22000);
-    s.plan_ttl_ms = 15000;
     ck_assert_int_eq(drift_judge_margin_ms(&s), 27000);
+    s.plan_ttl_ms = 15000;
+    ck_assert_int_eq(drift_judge_margin_ms(&s), 37000);
 }
 END_TEST
 

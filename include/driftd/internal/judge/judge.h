@@ -82,7 +82,9 @@ int drift_judge_plan(const struct drift_pairs *fields, struct drift_plan *ret, s
 /* First or further plan entry as fields for MODEL_INIT / PLAN_ADD: plan:<seq> and cfg:<hash>.  Heap strings in ret[2].
  */
 void drift_judge_plan_fields(const struct drift_plan_entry *e, const struct drift_config *c, struct drift_pair ret[2]);
-/* Least distance of a new entry's `from` from now: future_skew + 2 clock_skew + max(plan_ttl, settle). */
+/* Least distance of a new entry's `from` from now: future_skew + 2 clock_skew + plan_ttl + settle.  A failover may take
+ * the entry back as late as settle after it was written, and an owner that had read it just before may count by it for
+ * another plan_ttl: by then no record of a window from `from` on may have come. */
 int64_t drift_judge_margin_ms(const struct drift_state_config *s);
 
 #endif
