@@ -95,9 +95,11 @@ CHECKER(registry)
 CHECKER(state)
 {
     struct drift_config *c = base;
-    if (c->state.retain_ms < c->state.settle_ms)
+    /* an owner drops by headers that it read up to plan_ttl ago, and a failover may have taken back since */
+    if (c->state.settle_ms && c->state.retain_ms < c->state.settle_ms + c->state.plan_ttl_ms + c->state.clock_skew_ms)
         drift_fill_error(f, drift_fill_at(node, has(node, "retain") ? "retain" : "settle"), path, "retain",
-                         "must be at least `settle`: a failover could lose what was dropped");
+                         "must be at least `settle` + `plan_ttl` + `clock_skew`: a failover could lose a verdict whose "
+                         "counts were dropped");
     if (c->state.max_hold_ms && c->state.max_hold_ms < c->state.settle_ms)
         drift_fill_error(f, drift_fill_at(node, "max_hold"), path, "max_hold",
                          "must be at least `settle`: a verdict must be settled before the next window is forced");

@@ -207,7 +207,7 @@ static void add_checks(struct drift_buf *out)
         "- Rules whose measure does not exist for their scope, whose level can never be reached, with `critical` "
         "below\n"
         "  `warning` or `recovery` not below the lowest level, or over a role that no stream of the model carries.\n"
-        "- `lateness` that holds more than 10,000 windows open; `retain` below `settle`.\n"
+        "- `lateness` that holds more than 10,000 windows open; `retain` below `settle` + `plan_ttl` + `clock_skew`.\n"
         "- `deduplicate` where a stream has no role `id`; `max_ids` of more than 6,000,000 ids in a partition in all.\n"
         "- These properties in `kafka.options`:\n\n"
         "| property | why |\n|---|---|\n");

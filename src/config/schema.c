@@ -285,7 +285,8 @@ static const struct drift_schema_row state[] = {
      AT(drift_config, state.retain_ms),
      .fallback = "1h",
      .max = 31 * DAY,
-     .help = "a judged window's counts stay in Redis so long; at least `settle`"},
+     .help = "a judged window's counts stay in Redis so long; at least `settle` + `plan_ttl` + `clock_skew`, unless "
+             "`settle` is 0s"},
     {.key = "plan_ttl",
      .type = DRIFT_T_DURATION,
      AT(drift_config, state.plan_ttl_ms),

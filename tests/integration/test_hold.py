@@ -18,7 +18,7 @@ class Hold(setting.Case):
     def test_a_stopped_owner(self):
         """Its window is forced; when it goes on, it gets STALE, and what it had not counted is late_after_idle."""
         self.prepare(2, options=OPTIONS, state={"settle": "300ms", "idle_after": "10m", "max_hold": "1s", "flush_interval": "100ms",
-                                                "retain": "1s", "judge_patience": "300ms", "plan_ttl": "1s"})
+                                                "retain": "1s", "judge_patience": "300ms", "plan_ttl": "500ms", "clock_skew": "0s"})
         first = self.run_(self.driftd("first"))
         self.partition_of(first)
         stopped = self.run_(self.driftd("second"))

@@ -14,7 +14,7 @@ EVERY, SIZE = 10_000, 60_000
 class Sliding(env.Case):
     def config(self, redis, hook, topic, group, window):
         c = phish.config(env.brokers().brokers, redis.port, hook, topic, group)
-        c["state"].update({"settle": "200ms", "retain": "500ms", "flush_interval": "50ms", "plan_ttl": "1s"})
+        c["state"].update({"settle": "200ms", "retain": "500ms", "flush_interval": "50ms", "plan_ttl": "200ms", "clock_skew": "0s"})
         c["kafka"]["options"] = {"group.instance.id": group}  # back at once after a kill
         c["models"][phish.MODEL]["window"] = window
         return c
