@@ -633,6 +633,7 @@ static bool ready(void *ctx, struct drift_buf *detail)
     drift_ingest_stats(p->ingest, &s, detail_partition, detail);
     drift_buf_addf(detail, "redis: %s\n", s.redis_up ? "ok" : "away");
     drift_buf_addf(detail, "kafka: %s\n", s.kafka_up ? "ok" : "away");
+    drift_buf_adds(detail, s.refused);
     drift_buf_addf(detail, "group: %s, %zu of %zu partitions read\n", s.joined ? "joined" : "not joined", s.active,
                    s.granted);
     if (p->registry)
@@ -645,7 +646,7 @@ static bool ready(void *ctx, struct drift_buf *detail)
                            p->chains[i].unmonitored, p->chains[i].unmonitored[0] && p->chains[i].waiting[0] ? "; " : "",
                            p->chains[i].waiting);
     pthread_mutex_unlock(&p->lock);
-    bool good = s.redis_up && s.kafka_up && s.joined && s.all_active;
+    bool good = s.redis_up && s.kafka_up && s.joined && s.all_active && !s.refused[0];
     drift_gauge(DRIFT_M_READY, good);
     return good;
 }

@@ -197,6 +197,19 @@ static void show(struct drift_ingest *ing)
     report_open(ing);
 }
 
+/* A refused record whose copy the quarantine topic did not take is read again, with all that was counted since. */
+static void drop_unkept(struct drift_ingest *ing)
+{
+    const char *why = ing->quarantine ? drift_quarantine_lost(ing->quarantine) : NULL;
+    for (size_t i = 0; why && i < ing->n_owned; i++) {
+        struct owned *o = ing->owned[i];
+        if (!o->state || !drift_partition_dirty(o->state, redis_now(ing)))
+            continue;
+        drift_owned_say(ing, o, why);
+        drift_owned_release(ing, o, ASK_RETRY_MS, why);
+    }
+}
+
 int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *err)
 {
     size_t n;
@@ -210,6 +223,8 @@ int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *e
     drift_ingest_take(ing, n);
     if (rc)
         return rc;
+    drift_trouble_tend(ing);
+    drop_unkept(ing);
     drift_ingest_drop_outdated(ing);
     ing->ask_until_ms = mono(ing) + IDLE_ASK_MS;
     for (size_t i = 0; i < ing->n_owned && ing->redis_up; i++)
@@ -233,6 +248,8 @@ void drift_ingest_free(struct drift_ingest *ing, int64_t deadline_ms)
     if (ing->group) /* leaving revokes, and that flushes */
         drift_group_free(ing->group, deadline_ms);
     drift_quarantine_free(ing->quarantine);
+    for (size_t i = 0; i < ing->n_troubles; i++)
+        free(ing->troubles[i].topic);
     for (size_t i = 0; i < ing->n_owned; i++)
         drift_owned_free(ing->owned[i]);
     for (size_t s = 0; s < ing->n_streams; s++) {
@@ -333,10 +350,16 @@ void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret
                                                  .high = o->shown.high,
                                                  .watermark_ms = o->shown.watermark_ms,
                                                  .waiting = o->waiting[0] ? o->waiting : NULL};
+        const char *refused = drift_trouble_of(ing, o->topic);
+        if (refused) { /* it is assigned and brings nothing */
+            s.active = false;
+            s.waiting = refused;
+        }
         ret->active += s.active;
         if (each)
             each(ctx, &s);
     }
     ret->all_active = ret->active == ret->granted;
+    drift_trouble_show(ing, ret->refused, sizeof ret->refused);
     pthread_mutex_unlock(&ing->lock);
 }

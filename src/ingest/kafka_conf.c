@@ -211,3 +211,21 @@ int drift_kafka_fail(struct drift_err *err, rd_kafka_resp_err_t code, const char
         return drift_fail(err, DRIFT_E_AWAY, DRIFT_RETRY, "%s: %s", what, rd_kafka_err2str(code));
     }
 }
+
+const char *drift_kafka_advice(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return "does not exist (or may not be seen by this user): create it, or mend its name";
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return "may not be read: give this user the ACL operations Describe and Read on the topic";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        return "may not be used: give this user the ACL operation Read on the group";
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+        return "has a partition without leader: look after the brokers";
+    default:
+        return NULL;
+    }
+}

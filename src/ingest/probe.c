@@ -125,35 +125,17 @@ static bool brokers_answer(struct probe *p)
     return !code;
 }
 
-static const char *what_to_do(rd_kafka_resp_err_t code)
-{
-    switch (code) {
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return "does not exist (or may not be seen by this user): create it, or mend its name";
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return "may not be read: give this user the ACL operations Describe and Read on the topic";
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-        return "may not be used: give this user the ACL operation Read on the group";
-    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
-        return "has a partition without leader: look after the brokers";
-    default:
-        return NULL;
-    }
-}
-
 static void say_code(struct probe *p, const char *what, rd_kafka_resp_err_t code)
 {
-    const char *advice = what_to_do(code);
+    const char *advice = drift_kafka_advice(code);
     if (advice)
         say(p, DRIFT_PROBE_FAIL, what, "%s (%s)", advice, rd_kafka_err2name(code));
     else
         say(p, DRIFT_PROBE_FAIL, what, "%s (%s)", rd_kafka_err2str(code), rd_kafka_err2name(code));
 }
 
-/* Number of partitions; -1 after telling why there is none. */
-static int topic_partitions(struct probe *p, const char *topic, const char *what)
+/* Number of partitions of a topic to be read, or written; -1 after telling why there is none. */
+static int topic_partitions(struct probe *p, const char *topic, const char *what, bool written)
 {
     const struct rd_kafka_metadata *md = NULL;
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, topic, NULL);
@@ -168,7 +150,11 @@ static int topic_partitions(struct probe *p, const char *topic, const char *what
     }
     if (!code && n <= 0)
         code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    if (code)
+    if (written && code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        say(p, DRIFT_PROBE_FAIL, what,
+            "may not be written: give this user the ACL operations Describe and Write on the topic (%s)",
+            rd_kafka_err2name(code));
+    else if (code)
         say_code(p, what, code);
     if (md)
         rd_kafka_metadata_destroy(md);
@@ -197,7 +183,7 @@ static void await_answers(struct probe *p, rd_kafka_topic_partition_list_t *open
         rd_kafka_message_t *m = poll_once(p, 200);
         if (!m)
             continue;
-        bool answered = !m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || what_to_do(m->err);
+        bool answered = !m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || drift_kafka_advice(m->err);
         if (answered && rd_kafka_topic_partition_list_del(open, rd_kafka_topic_name(m->rkt), m->partition) && m->err &&
             m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
             rd_kafka_topic_partition_list_add(refused, rd_kafka_topic_name(m->rkt), m->partition)->err = m->err;
@@ -275,7 +261,7 @@ static void probe_quarantine(struct probe *p)
     if (!topic)
         return;
     snprintf(what, sizeof what, "topic %s", topic);
-    int n = topic_partitions(p, topic, what);
+    int n = topic_partitions(p, topic, what, true);
     if (n > 0)
         say(p, DRIFT_PROBE_OK, what, "%d partition%s, for quarantine; writing was not tried", n, n == 1 ? "" : "s");
 }
@@ -326,7 +312,7 @@ static void probe_topics(struct probe *p)
     for (int i = 0; i < topics->cnt; i++) {
         char what[300];
         snprintf(what, sizeof what, "topic %s", topics->elems[i].topic);
-        partitions[i] = topic_partitions(p, topics->elems[i].topic, what);
+        partitions[i] = topic_partitions(p, topics->elems[i].topic, what, false);
         if (partitions[i] > 0)
             there = i;
     }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/ingest/kafka_conf.h"
+
 static int model_of(struct drift_ingest *ing, struct stream *s, const struct drift_event *ev)
 {
     const struct drift_config *c = ing->set.config;
@@ -177,22 +179,46 @@ static void take_record(struct drift_ingest *ing, struct owned *o, const rd_kafk
     else if (o->held_by >= 0)
         drift_owned_hold(ing, o, o->held_by);
     else
-        stall(ing, o, "the quarantine topic takes nothing");
+        stall(ing, o, drift_quarantine_trouble(ing->quarantine));
+}
+
+static bool is_denied(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+/* "topic x may not be read: give this user ..." where somebody can mend it, else librdkafka's words. */
+static void say_what(const struct drift_ingest *ing, const rd_kafka_message_t *m, char *ret, size_t cap)
+{
+    const char *advice = drift_kafka_advice(m->err), *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : NULL;
+    bool group = m->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    if (advice && (group || topic))
+        snprintf(ret, cap, "%s %.100s %s (%s)", group ? "group" : "topic", group ? ing->set.config->kafka.group : topic,
+                 advice, rd_kafka_err2name(m->err));
+    else
+        snprintf(ret, cap, "%s", rd_kafka_message_errstr(m));
 }
 
 static void take_error(struct drift_ingest *ing, struct owned *o, const rd_kafka_message_t *m)
 {
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (o)
+            drift_trouble_over(ing, o->topic);
         if (o && o->fetching) {
             o->eof = true;
             o->eof_offset = m->offset;
         }
         return;
     }
-    if (drift_ingest_worth_saying(ing, o ? &o->said : &ing->fetch_said, rd_kafka_message_errstr(m)))
+    char text[DRIFT_ERR_TEXT];
+    say_what(ing, m, text, sizeof text);
+    if (drift_ingest_worth_saying(ing, o ? &o->said : &ing->fetch_said, text))
         drift_log(DRIFT_ERROR, "kafka_fetch_failed", KV_S("topic", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
-                  KV_I("partition", m->partition), KV_S("error", rd_kafka_err2name(m->err)),
-                  KV_S("text", rd_kafka_message_errstr(m)));
+                  KV_I("partition", m->partition), KV_S("error", rd_kafka_err2name(m->err)), KV_S("text", text));
+    if (is_denied(m->err))
+        drift_trouble_note(
+            ing, m->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || !m->rkt ? NULL : rd_kafka_topic_name(m->rkt),
+            text);
     if (o && o->state &&
         (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
         drift_owned_release(ing, o, RETRY_MS, "its offset is out of the log's range");
@@ -225,7 +251,8 @@ void drift_ingest_take(struct drift_ingest *ing, size_t n)
         if (m->err) {
             take_error(ing, o, m);
         } else if (o && o->fetching) {
-            records++;
+            if (!records++)
+                drift_trouble_over(ing, o->topic);
             bytes += m->len;
             take_record(ing, o, m, wall_ms);
             if (o->progress)

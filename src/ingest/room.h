@@ -75,6 +75,14 @@ struct owned {
     struct drift_series *records, *bytes, *lag, *offset, *watermark;
 };
 
+/* What the brokers refuse. */
+struct trouble {
+    char *topic; /* NULL: the group */
+    char text[DRIFT_ERR_TEXT];
+    int64_t look_ms; /* monotonic */
+};
+enum { TROUBLES_MAX = 64 };
+
 /* A partition of our chains that another instance owns, as its slot shows it. */
 struct elsewhere {
     char *topic;
@@ -101,6 +109,8 @@ struct drift_ingest {
         redis_now_mono_ms, ask_ms, ask_until_ms, quarantine_ms, show_ms;
     struct said *chain_said; /* [n_chains] */
     struct said fetch_said;
+    size_t n_troubles;
+    struct trouble troubles[TROUBLES_MAX]; /* under the lock for writing */
     size_t n_elsewhere;
     struct elsewhere *elsewhere;
     pthread_mutex_t lock; /* owned[] and what is shown against drift_ingest_stats */
@@ -164,6 +174,16 @@ bool drift_owned_check(struct drift_ingest *ing, struct owned *o);
 
 /* Counts the first n messages of ing->batch and destroys them. */
 void drift_ingest_take(struct drift_ingest *ing, size_t n);
+
+/* ---- trouble.c; topic NULL: the group ---- */
+
+void drift_trouble_note(struct drift_ingest *ing, const char *topic, const char *text);
+void drift_trouble_over(struct drift_ingest *ing, const char *topic);
+/* Under the lock: text about a topic, or NULL; all texts, a line each. */
+const char *drift_trouble_of(const struct drift_ingest *ing, const char *topic);
+void drift_trouble_show(const struct drift_ingest *ing, char *ret, size_t cap);
+/* Ends troubles that are over without anything having been read. */
+void drift_trouble_tend(struct drift_ingest *ing);
 
 /* ---- idle.c ---- */
 

@@ -126,9 +126,15 @@ class Process:
 class Kafka:
     """A real broker (kafka/start.sh), or the cluster of DRIFTD_TEST_BROKERS."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, ports=2, properties=None):
+        """properties: of (port) -> text for the broker's configuration."""
         self.folder = os.path.join(folder, "kafka")
-        self.port = free_ports(2)
+        self.port = free_ports(ports)
+        self.extra = []
+        if properties:
+            self.extra = [os.path.join(folder, "kafka.properties")]
+            with open(self.extra[0], "w") as f:
+                f.write(properties(self.port))
         self.brokers = f"127.0.0.1:{self.port}"
         self.libs = os.path.join(CACHE, "kafka-4.3.1")
         subprocess.run([os.path.join(HERE, "kafka", "fetch.sh"), self.libs], check=True, timeout=600)
@@ -136,7 +142,7 @@ class Kafka:
         self.start()
 
     def start(self):
-        subprocess.run([os.path.join(HERE, "kafka", "start.sh"), self.folder, str(self.port)], check=True, timeout=90,
+        subprocess.run([os.path.join(HERE, "kafka", "start.sh"), self.folder, str(self.port), *self.extra], check=True, timeout=90,
                        stdout=subprocess.DEVNULL, env={**os.environ, "KAFKA_LIBS": self.libs})
 
     def stop(self):

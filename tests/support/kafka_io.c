@@ -4,6 +4,7 @@
  *                                                                replication=N is the number of replicas (1)
  *     kafka_io grow BROKERS TOPIC PARTITIONS                     more partitions for a topic
  *     kafka_io delete BROKERS TOPIC
+ *     kafka_io allow BROKERS NAME topic|group OPERATION USER     an ACL: read, write, describe
  *     kafka_io truncate BROKERS TOPIC PARTITION OFFSET           removes the records before the offset
  *     kafka_io produce BROKERS TOPIC < records                   little endian, a record: i32 partition (-1: by key),
  *                                                                i64 timestamp (-1: now), i32 key bytes, i32 value
@@ -391,6 +392,36 @@ static int consume(char **argv)
     return 0;
 }
 
+/* ---- allow ---- */
+static int allow(char **argv)
+{
+    char text[256];
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, argv[2], NULL);
+    rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
+    rd_kafka_AclOperation_t operation = !strcmp(argv[5], "read")    ? RD_KAFKA_ACL_OPERATION_READ
+                                        : !strcmp(argv[5], "write") ? RD_KAFKA_ACL_OPERATION_WRITE
+                                                                    : RD_KAFKA_ACL_OPERATION_DESCRIBE;
+    rd_kafka_AclBinding_t *acl =
+        rd_kafka_AclBinding_new(!strcmp(argv[4], "group") ? RD_KAFKA_RESOURCE_GROUP : RD_KAFKA_RESOURCE_TOPIC, argv[3],
+                                RD_KAFKA_RESOURCE_PATTERN_LITERAL, argv[6], "*", operation,
+                                RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
+    if (!acl)
+        die("acl", text);
+    rd_kafka_CreateAcls(rk, &acl, 1, NULL, q);
+    rd_kafka_event_t *ev = rd_kafka_queue_poll(q, 30000);
+    if (!ev || rd_kafka_event_error(ev))
+        die("acl", ev ? rd_kafka_event_error_string(ev) : "no answer within 30 s");
+    size_t n = 0;
+    const rd_kafka_acl_result_t **results = rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(ev), &n);
+    if (n != 1 || rd_kafka_acl_result_error(results[0]))
+        die("acl", n ? rd_kafka_error_string(rd_kafka_acl_result_error(results[0])) : "no result");
+    rd_kafka_event_destroy(ev);
+    rd_kafka_AclBinding_destroy(acl);
+    rd_kafka_queue_destroy(q);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 3 ? argv[1] : "";
@@ -402,6 +433,8 @@ int main(int argc, char **argv)
         return topic(argc, argv);
     if (!strcmp(verb, "truncate"))
         return truncate_log(argc, argv);
+    if (!strcmp(verb, "allow") && argc == 7)
+        return allow(argv);
     if (!strcmp(verb, "delete"))
         return delete (argv);
     if (!strcmp(verb, "produce"))
@@ -410,6 +443,7 @@ int main(int argc, char **argv)
         return feed(argc, argv);
     if (!strcmp(verb, "consume"))
         return consume(argv);
-    fputs("usage: kafka_io topic|grow|delete|truncate|produce|transactions|feed|consume BROKERS TOPIC ...\n", stderr);
+    fputs("usage: kafka_io topic|grow|delete|allow|truncate|produce|transactions|feed|consume BROKERS TOPIC ...\n",
+          stderr);
     return 2;
 }

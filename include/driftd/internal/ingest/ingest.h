@@ -57,6 +57,7 @@ typedef void drift_ingest_partition_fn(void *ctx, const struct drift_ingest_part
 struct drift_ingest_stats {
     bool redis_up, kafka_up, joined, all_active;
     size_t granted, active;
+    char refused[1024]; /* what the brokers refuse us and who can mend it, a line each; "": nothing */
 };
 /* Any thread. */
 void drift_ingest_stats(struct drift_ingest *ing, struct drift_ingest_stats *ret, drift_ingest_partition_fn *each,

@@ -32,4 +32,8 @@ const char *drift_kafka_known_limit(const struct drift_kafka_config *cfg);
  * Returns the code. */
 int drift_kafka_fail(struct drift_err *err, rd_kafka_resp_err_t code, const char *what);
 
+/* What is wrong with a topic or group and who can mend it, to go behind its name: "may not be read: give this user
+ * ...". NULL: an error that speaks for itself. */
+const char *drift_kafka_advice(rd_kafka_resp_err_t code);
+
 #endif
