@@ -186,7 +186,10 @@ class World:
         while not done and time.monotonic() < end:
             done = settled()
             servers.pause(0 if done else 1.0)
-        self.say("settled" if done else f"not settled within {self.args.patience * env.SLOW:g} s")
+        if not done:
+            left = self.oracle.waits_for(self.brokers, self.redis, self.receiver, self.workload)
+            self.wrong.append(("not settled", f"after {self.args.patience * env.SLOW:g} s: {left}"))
+        self.say("settled" if done else "not settled")
         for i in self.instances:
             if i.state == "running":
                 i.leave()

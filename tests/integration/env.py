@@ -36,19 +36,28 @@ TEMP = tempfile.mkdtemp(prefix="driftd-test-")
 atexit.register(shutil.rmtree, TEMP, ignore_errors=True)
 
 
+def _port_range():
+    """Ports that the system does not give to outgoing connections: a server that is killed finds its port free again."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+            end = int(f.read().split()[0])
+    except (OSError, ValueError):
+        end = 32768
+    return (10_000, end) if end > 15_000 else (20_000, 60_000)
+
+
 def free_ports(n=1):
     """n neighbouring ports that nobody listens on now."""
-    for _ in range(200):
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                for k in range(1, n):
-                    with socket.socket() as s:
-                        s.bind(("127.0.0.1", port + k))
-                return port
-            except OSError:
-                continue
+    low, high = _port_range()
+    for _ in range(500):
+        port = low + secrets.randbelow(high - low - n)
+        try:
+            for k in range(n):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", port + k))
+            return port
+        except OSError:
+            continue
     raise RuntimeError(f"no {n} neighbouring free ports")
 
 
