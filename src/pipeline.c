@@ -597,14 +597,20 @@ static void *judge_main(void *ctx)
 static void *sender_main(void *ctx)
 {
     struct pipeline *p = ctx;
+    uint64_t said = 0;
+    int64_t said_ms = 0;
     while (!atomic_load(&p->sender_stop)) {
         struct drift_err err;
         size_t pending = 1;
         int rc = drift_sender_step(p->sender, POLL_MS, &pending, &err); /* backs off by itself */
         atomic_store(&p->pending, pending);
         atomic_store(&p->sender_tick, mono());
-        if (rc)
-            drift_log(DRIFT_WARN, "sender_waits", KV_S("text", err.text));
+        uint64_t mark = rc ? drift_hash64(err.text, strlen(err.text)) : said;
+        if (!rc || (mark == said && mono() - said_ms < SAY_MS)) /* as complain() */
+            continue;
+        said = mark;
+        said_ms = mono();
+        drift_log(DRIFT_WARN, "sender_waits", KV_S("text", err.text));
     }
     return NULL;
 }

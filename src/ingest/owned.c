@@ -145,6 +145,8 @@ void drift_ingest_redis_lost(struct drift_ingest *ing, const struct drift_err *e
         drift_log(
             DRIFT_ERROR, "redis_away", KV_S("text", err->text),
             KV_S("next", "fetching stops; every partition is read again from its stored offset when Redis is back"));
+    else if (drift_ingest_worth_saying(ing, &ing->redis_said, err->text)) /* the reason may be another one by now */
+        drift_log(DRIFT_WARN, "redis_away", KV_S("text", err->text), KV_S("next", "trying on"));
     ing->redis_backoff_ms = ing->redis_up ? RETRY_MS / 2 : ing->redis_backoff_ms * 2;
     if (ing->redis_backoff_ms > REDIS_RETRY_MAX_MS)
         ing->redis_backoff_ms = REDIS_RETRY_MAX_MS;

@@ -108,7 +108,7 @@ struct drift_ingest {
     int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, refreshed_ms, refresh_took_ms, redis_now_ms,
         redis_now_mono_ms, ask_ms, ask_until_ms, quarantine_ms, show_ms;
     struct said *chain_said; /* [n_chains] */
-    struct said fetch_said;
+    struct said fetch_said, redis_said;
     size_t n_troubles;
     struct trouble troubles[TROUBLES_MAX]; /* under the lock for writing */
     size_t n_elsewhere;

@@ -173,10 +173,15 @@ class RedisCluster(env.Redis):
 
     def failover(self, master, how=None):
         """A replica takes over (how: FORCE, TAKEOVER); returns it.  Without `how` the two agree and nothing is lost."""
-        replica = self.replicas(master)[0]
-        env.wait_for(lambda: self._try(replica, "CLUSTER", "FAILOVER", *([how] if how else [])), "the replica begins")
-        env.wait_for(lambda: replica.role() == b"master" and self.whole(), "the replica is master", 30)
-        return replica
+        replica = env.wait_for(lambda: [r for r in self.replicas(master) if r.role() == b"slave"], "it has a replica", 30)[0]
+        for _ in range(5):  # a node that was elected some seconds ago may take its old votes for new ones, and is ignored
+            env.wait_for(lambda: self._try(replica, "CLUSTER", "FAILOVER", *([how] if how else [])), "the replica begins")
+            try:
+                env.wait_for(lambda: replica.role() == b"master" and self.whole(), "the replica is master", 8)
+                return replica
+            except AssertionError:
+                continue
+        raise AssertionError("five failovers, and the replica is no master")
 
     @staticmethod
     def _try(server, *args):
