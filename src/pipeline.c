@@ -56,6 +56,7 @@ struct chain_view { /* what the judge last said of a chain */
     bool elected;        /* this instance owns the partition whose owner judges the chain */
     int64_t patience_ms; /* monotonic: when it looks at the chain although it is not elected */
     char waiting[512];
+    char early[160];       /* the open window so far, in words; "" when unknown */
     char unmonitored[256]; /* why the last window was not measured; "" when it was */
     uint64_t said;         /* its last complaint; judge thread */
     int64_t said_ms;
@@ -489,6 +490,31 @@ static void clock_text(int64_t ms, char *buf, size_t cap)
     snprintf(buf, cap, "%.*s", (int)strlen(full) - 12, full + 11);
 }
 
+/* lock held */
+static void note_early(struct pipeline *p, const char *model, enum drift_chain_kind kind, const char *text)
+{
+    for (size_t i = 0; i < p->n_chains; i++)
+        if (p->chains[i].id.kind == kind && !strcmp(p->chains[i].id.model, model))
+            snprintf(p->chains[i].early, sizeof p->chains[i].early, "%s", text);
+}
+
+static void early(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst,
+                  size_t n_actions)
+{
+    struct pipeline *p = ctx;
+    char from[32], to[32], text[160];
+    snprintf(text, sizeof text, "%s to %s: %" PRIu64 " events so far, %s",
+             drift_time_text(v->from_ms, from, sizeof from), drift_time_text(v->end_ms, to, sizeof to), v->n,
+             v->kind != DRIFT_VERDICT_OK ? drift_verdict_kind_name(v->kind)
+             : worst                     ? drift_severity_name(worst)
+                                         : "ok");
+    if (n_actions)
+        drift_sender_poke(p->sender);
+    pthread_mutex_lock(&p->lock);
+    note_early(p, model, v->chain, text);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void judged(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity worst,
                    size_t n_actions)
 {
@@ -506,6 +532,7 @@ static void judged(void *ctx, const char *model, const struct drift_verdict *v, 
         if (p->chains[i].id.kind == v->chain && !strcmp(p->chains[i].id.model, model))
             snprintf(p->chains[i].unmonitored, sizeof p->chains[i].unmonitored, "%s",
                      v->unmonitored_why ? v->unmonitored_why : "");
+    note_early(p, model, v->chain, "");
     pthread_mutex_unlock(&p->lock);
     if (!p->set.windows)
         return;
@@ -526,6 +553,14 @@ static bool my_turn(struct pipeline *p, struct chain_view *c)
     if (turn)
         c->patience_ms = mono() + p->config->state.judge_patience_ms;
     return turn;
+}
+
+static bool is_my_chain(struct pipeline *p, const struct chain_view *c)
+{
+    pthread_mutex_lock(&p->lock);
+    bool elected = c->elected && !p->set.until_end;
+    pthread_mutex_unlock(&p->lock);
+    return elected;
 }
 
 /* At once, and every half minute while nothing changes. */
@@ -557,6 +592,8 @@ static bool judge_round(struct pipeline *p)
             rc = drift_judge_step(p->judge, p->chains[i].id, &result, &waiting, &err);
             atomic_store(&p->judge_tick, mono());
         } while (!rc && (result == DRIFT_JUDGE_JUDGED || result == DRIFT_JUDGE_AGAIN) && !atomic_load(&p->judge_stop));
+        if (!rc && is_my_chain(p, &p->chains[i]))
+            rc = drift_judge_early(p->judge, p->chains[i].id, &err);
         if (rc) {
             complain(&p->chains[i], rc, err.text);
             result = DRIFT_JUDGE_WAITING;
@@ -677,8 +714,9 @@ static void status(void *ctx, struct drift_buf *out)
     drift_ingest_stats(p->ingest, &s, status_partition, partitions);
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < p->n_chains; i++)
-        json_array_append_new(models, json_pack("{s:s, s:s, s:s}", "model", p->chains[i].id.model, "chain",
-                                                drift_chain_name(p->chains[i].id.kind), "waits", p->chains[i].waiting));
+        json_array_append_new(models, json_pack("{s:s, s:s, s:s, s:s}", "model", p->chains[i].id.model, "chain",
+                                                drift_chain_name(p->chains[i].id.kind), "waits", p->chains[i].waiting,
+                                                "preliminary", p->chains[i].early));
     pthread_mutex_unlock(&p->lock);
     json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I}", "version", DRIFTD_VERSION, "group",
                           p->config->kafka.group, "instance", p->set.instance, "redis", s.redis_up, "joined", s.joined,
@@ -742,7 +780,7 @@ static int open_stages(struct pipeline *p, struct drift_err *err)
     struct drift_ingest_settings is = {
         c, p->store_ingest, p->registry, &drift_clock_system, p->set.instance, p->set.until_end, refresh, wake_judge,
         p};
-    struct drift_judge_settings js = {c, p->store_judge, judged, p, &drift_clock_system};
+    struct drift_judge_settings js = {c, p->store_judge, judged, p, &drift_clock_system, early};
     struct drift_sender_settings ss = {c, p->store_sender, &drift_clock_system, p->set.until_end, p->set.instance};
     struct drift_server_settings hs = {c->http.listen, live, ready, status, p};
     int rc = drift_ingest_new(&is, &p->ingest, err);

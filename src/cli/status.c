@@ -337,12 +337,12 @@ static json_t *plan_json(const struct drift_plan *p)
         int64_t partitions = 0;
         for (size_t t = 0; t < e->n_topics; t++)
             partitions += e->topics[t].partitions;
-        json_array_append_new(list,
-                              json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:I}", "seq", (json_int_t)e->seq, "from",
-                                        time_json(e->from_ms, e->from_ms != INT64_MIN), "baseline",
-                                        *e->baseline_id ? text_json(e->baseline_id) : json_null(), "config",
-                                        text_json(e->config_hash), "window_ms", (json_int_t)e->window_ms, "lateness_ms",
-                                        (json_int_t)e->lateness_ms, "partitions", (json_int_t)partitions));
+        json_array_append_new(list, json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "seq", (json_int_t)e->seq,
+                                              "from", time_json(e->from_ms, e->from_ms != INT64_MIN), "baseline",
+                                              *e->baseline_id ? text_json(e->baseline_id) : json_null(), "config",
+                                              text_json(e->config_hash), "window_ms", (json_int_t)e->window_ms,
+                                              "span_ms", (json_int_t)e->span_ms, "lateness_ms",
+                                              (json_int_t)e->lateness_ms, "partitions", (json_int_t)partitions));
     }
     return list;
 }
@@ -383,6 +383,43 @@ static json_t *outbox_json(const struct status *s, struct drift_chain_id id)
                      time_json(oldest, oldest != INT64_MAX));
 }
 
+static json_t *crossed_json(const json_t *rules)
+{
+    json_t *list = json_array(), *rule;
+    const char *name;
+    json_object_foreach((json_t *)(uintptr_t)rules, name, rule)
+    {
+        const char *breach = json_string_value(json_object_get(rule, "breach"));
+        if (breach && strcmp(breach, drift_severity_name(DRIFT_SEV_NONE)))
+            json_array_append_new(list,
+                                  json_pack("{s:o, s:o}", "rule", text_json(name), "severity", text_json(breach)));
+    }
+    return list;
+}
+
+/* What the open window looked like when somebody last looked; null when it has been judged since. */
+static json_t *early_json(const struct status *s, const struct chain *c)
+{
+    struct drift_pairs fields;
+    struct drift_err err;
+    int64_t start = INT64_MIN;
+    json_t *ret = NULL;
+    if (drift_store_early_read(s->store, c->id, &fields, &err))
+        return json_null();
+    const struct drift_pair *f = drift_pairs_find(&fields, "start"), *b = drift_pairs_find(&fields, "body");
+    json_t *j = b ? json_loadb(b->value, b->len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const json_t *window = json_object_get(j, "window");
+    if (json_is_object(j) && f && drift_i64_parse(f->value, f->len, &start) && start >= c->look.judged_until_ms)
+        ret = json_pack(
+            "{s:o, s:o, s:o, s:I, s:o}", "from", text_json(json_string_value(json_object_get(window, "start"))), "to",
+            text_json(json_string_value(json_object_get(window, "end"))), "kind",
+            text_json(json_string_value(json_object_get(j, "kind"))), "events",
+            json_integer_value(json_object_get(j, "n")), "crossed", crossed_json(json_object_get(j, "rules")));
+    json_decref(j);
+    drift_pairs_release(&fields);
+    return ret ? ret : json_null();
+}
+
 static json_t *chain_json(struct status *s, struct chain *c)
 {
     const struct drift_look *l = &c->look;
@@ -391,13 +428,14 @@ static json_t *chain_json(struct status *s, struct chain *c)
     json_t *held = l->held_windows ? json_pack("{s:I, s:I, s:o}", "windows", (json_int_t)l->held_windows, "events",
                                                (json_int_t)l->held_events, "from", time_json(l->held_from_ms, true))
                                    : json_null();
-    return json_pack(
-        "{s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "model", text_json(c->id.model),
-        "chain", drift_chain_name(c->id.kind), "started", l->started, "text", text_json(text), "status",
-        text_json(l->status), "since", time_json(l->status_since_ms, l->status_since_ms > 0), "why", text_json(l->why),
-        "judged_until", time_json(l->judged_until_ms, l->started && l->judged_until_ms != INT64_MIN), "open",
-        (json_int_t)open, "oldest_open", time_json(open ? c->open.start[0] : 0, open), "waits", text_json(l->waiting),
-        "held", held, "alerts", alerts_json(l), "plan", plan_json(&l->plan), "outbox", outbox_json(s, c->id));
+    return json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "model",
+                     text_json(c->id.model), "chain", drift_chain_name(c->id.kind), "started", l->started, "text",
+                     text_json(text), "status", text_json(l->status), "since",
+                     time_json(l->status_since_ms, l->status_since_ms > 0), "why", text_json(l->why), "judged_until",
+                     time_json(l->judged_until_ms, l->started && l->judged_until_ms != INT64_MIN), "open",
+                     (json_int_t)open, "oldest_open", time_json(open ? c->open.start[0] : 0, open), "waits",
+                     text_json(l->waiting), "preliminary", early_json(s, c), "held", held, "alerts", alerts_json(l),
+                     "plan", plan_json(&l->plan), "outbox", outbox_json(s, c->id));
 }
 
 static json_t *status_json(struct status *s)

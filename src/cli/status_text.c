@@ -129,12 +129,18 @@ static void put_plan(const json_t *m, struct drift_buf *out)
 {
     size_t i;
     json_t *e;
-    char window[48], lateness[48];
-    json_array_foreach(json_object_get(m, "plan"), i, e) drift_buf_addf(
-        out, "  plan %" PRId64 " from %s: baseline %s, windows of %s + %s, %" PRId64 " partitions\n",
-        number_of(e, "seq"), text_of(e, "from", "the beginning"), text_of(e, "baseline", "none (unmonitored)"),
-        drift_duration_text(number_of(e, "window_ms"), window, sizeof window),
-        drift_duration_text(number_of(e, "lateness_ms"), lateness, sizeof lateness), number_of(e, "partitions"));
+    char window[48], span[48], lateness[48];
+    json_array_foreach(json_object_get(m, "plan"), i, e)
+    {
+        int64_t pane_ms = number_of(e, "window_ms"), span_ms = number_of(e, "span_ms");
+        bool slides = span_ms > pane_ms;
+        drift_buf_addf(
+            out, "  plan %" PRId64 " from %s: baseline %s, windows of %s%s%s + %s, %" PRId64 " partitions\n",
+            number_of(e, "seq"), text_of(e, "from", "the beginning"), text_of(e, "baseline", "none (unmonitored)"),
+            drift_duration_text(slides ? span_ms : pane_ms, span, sizeof span), slides ? " every " : "",
+            slides ? drift_duration_text(pane_ms, window, sizeof window) : "",
+            drift_duration_text(number_of(e, "lateness_ms"), lateness, sizeof lateness), number_of(e, "partitions"));
+    }
 }
 
 static void put_stored(const json_t *m, struct drift_buf *out)
@@ -148,6 +154,20 @@ static void put_stored(const json_t *m, struct drift_buf *out)
                        number_of(outbox, "waiting"), text_of(outbox, "oldest", "?"));
     if (number_of(outbox, "dead"))
         drift_buf_addf(out, "  outbox: %" PRId64 " actions were given up\n", number_of(outbox, "dead"));
+}
+
+static void put_early(const json_t *m, struct drift_buf *out)
+{
+    const json_t *early = json_object_get(m, "preliminary");
+    size_t i;
+    json_t *rule;
+    if (!json_is_object(early))
+        return;
+    drift_buf_addf(out, "  preliminary, %s to %s: %s, %" PRId64 " events so far", text_of(early, "from", "?"),
+                   text_of(early, "to", "?"), text_of(early, "kind", "?"), number_of(early, "events"));
+    json_array_foreach(json_object_get(early, "crossed"), i, rule) drift_buf_addf(
+        out, "%s %s (%s)", i ? "," : "; crossed:", text_of(rule, "rule", "?"), text_of(rule, "severity", "?"));
+    drift_buf_adds(out, "\n");
 }
 
 static void put_model(const json_t *m, struct drift_buf *out)
@@ -165,6 +185,7 @@ static void put_model(const json_t *m, struct drift_buf *out)
                    text_of(m, "oldest_open", NULL) ? ", oldest from " : "", text_of(m, "oldest_open", ""));
     if (text_of(m, "waits", NULL))
         drift_buf_addf(out, "  %s\n", text_of(m, "waits", ""));
+    put_early(m, out);
     put_alerts(m, out);
     put_stored(m, out);
     put_plan(m, out);

@@ -791,6 +791,17 @@ static const struct drift_schema_row kind = {.key = "",
                                              AT(drift_feature_type, kind),
                                              .choices = kinds,
                                              .help = "type of the features of that name (with `*` and `?`)"};
+static const struct drift_schema_row early_keys[] = {
+    {.key = "every",
+     .type = DRIFT_T_DURATION,
+     AT(drift_model, early_ms),
+     .required = true,
+     .min = SECOND,
+     .max = DAY,
+     .help = "the window that is still open is looked at so often; its preliminary verdict is shown, and a rule whose "
+             "level "
+             "it crosses runs the steps `notify` and `page` of its playbook once"},
+    {.key = NULL}};
 static const struct drift_schema_row window_keys[] = {
     {.key = "size",
      .type = DRIFT_T_DURATION,
@@ -812,6 +823,7 @@ static const struct drift_schema_row window_keys[] = {
      .fallback = "5m",
      .max = 31 * DAY,
      .help = "a window stays open so long behind its end"},
+    {.key = "early", .type = DRIFT_T_MAP, .sub = early_keys, .help = "preliminary verdicts; default: none"},
     {.key = "min_events",
      .type = DRIFT_T_INT,
      AT(drift_model, min_events),

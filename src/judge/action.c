@@ -10,8 +10,11 @@
 #include "words.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "driftd/internal/base/hash.h"
 
 enum { BODY_MAX = 20000 };
 
@@ -235,6 +238,8 @@ static void put_common(const struct job *k, json_t *j)
     json_object_set_new(j, "schema_ids", drift_outcome_tally(&v->summary->tally[DRIFT_TALLY_SCHEMA], top));
     json_object_set_new(j, "new_fields", drift_outcome_new_fields(o, k->cut->list));
     json_object_set_new(j, "vanished_fields", drift_outcome_vanished_fields(o, k->cut->list));
+    if (o->preliminary)
+        json_object_set_new(j, "preliminary", json_true());
     put_forced(k, j);
     if (k->is_cut)
         json_object_set_new(j, "cut", json_true());
@@ -250,6 +255,11 @@ static json_t *summary_json(const struct job *k)
     json_t *j = text_json(k, b.data);
     drift_buf_release(&b);
     return j;
+}
+
+static const char *transition(const struct job *k)
+{
+    return k->o->preliminary ? "preliminary" : drift_transition_name(k->r->transition);
 }
 
 static const char *request(const struct job *k)
@@ -277,12 +287,18 @@ static json_t *alert_data(const struct job *k)
     json_object_set_new(j, "mode", json_string(k->step->shadow ? "shadow" : "live"));
     json_object_set_new(j, "request", k->step->shadow ? json_null() : json_string(request(k)));
     json_object_set_new(j, "would_have", k->step->shadow ? json_string(request(k)) : json_null());
-    json_object_set_new(j, "transition", json_string(drift_transition_name(r->transition)));
-    json_object_set_new(j, "severity", json_string(drift_severity_name(over ? r->before.severity : r->after.severity)));
+    json_object_set_new(j, "transition", json_string(transition(k)));
+    json_object_set_new(j, "severity",
+                        json_string(drift_severity_name(k->o->preliminary ? k->severity
+                                                        : over            ? r->before.severity
+                                                                          : r->after.severity)));
     json_object_set_new(j, "rule", rule_json(k));
     json_object_set_new(j, "owner", owner_json(k, r->config, r->rule->owner));
     json_object_set_new(j, "sla", sla_json(&r->rule->sla, v->end_ms));
-    json_object_set_new(j, "incident", incident_json(k, over ? r->before.incident_ms : r->after.incident_ms));
+    if (k->o->preliminary)
+        json_object_set_new(j, "incident", json_null());
+    else
+        json_object_set_new(j, "incident", incident_json(k, over ? r->before.incident_ms : r->after.incident_ms));
     json_object_set_new(j, "measures", findings_json(k));
     return j;
 }
@@ -330,8 +346,7 @@ static json_t *subject_json(const struct job *k)
 static char *event_text(const struct job *k, const char *id)
 {
     json_t *j = json_object();
-    char *type = k->r ? drift_xasprintf("io.driftd.alert.%s", drift_transition_name(k->r->transition))
-                      : drift_xstrdup("io.driftd.model.status");
+    char *type = k->r ? drift_xasprintf("io.driftd.alert.%s", transition(k)) : drift_xstrdup("io.driftd.model.status");
     json_object_set_new(j, "specversion", json_string("1.0"));
     json_object_set_new(j, "id", json_string(id));
     json_object_set_new(j, "source", source_json(k->o->group));
@@ -484,6 +499,48 @@ static void run_rule(struct list *l, struct drift_outcome *o, struct drift_outco
     run_playbook(l, o, r, now, NULL, other);
     if (two)
         run_playbook(l, o, r, also, playbook_of(r, now), NULL);
+}
+
+/* ---- notices of an open window ---- */
+
+static bool only_tells(const struct drift_step *s)
+{
+    return s->kind == DRIFT_STEP_NOTIFY || s->kind == DRIFT_STEP_PAGE;
+}
+
+/* Two notices of one rule and window differ in what they say, hence in their ids. */
+static void emit_notice(struct list *l, struct job *k, uint32_t index)
+{
+    const struct drift_rule *rule = k->r->rule;
+    const char *endpoint = k->r->config->endpoints[k->step->endpoint].name;
+    uint8_t digest[DRIFT_SHA256_BYTES];
+    char hex[33], name[64];
+    char *text = body(k, "");
+    drift_sha256(text, strlen(text), digest);
+    drift_hex(digest, 16, hex);
+    free(text);
+    snprintf(name, sizeof name, "preliminary:%s", hex);
+    emit(l, k, drift_step_name(k->step->kind), index, endpoint, rule->name, 0, name);
+    struct drift_action *a = &l->a[l->n - 1];
+    free(a->transition);
+    a->transition = drift_xstrdup("preliminary");
+}
+
+size_t drift_outcome_notices(struct drift_outcome *o, struct drift_action **ret)
+{
+    struct list l = {0};
+    for (size_t i = 0; i < o->n_rules; i++) {
+        struct drift_outcome_rule *r = &o->rules[i];
+        enum drift_severity breach = r->measured ? r->result.breach : DRIFT_SEV_NONE;
+        const struct drift_playbook *p = breach ? playbook_of(r, breach) : NULL;
+        for (size_t s = 0; p && s < p->n_steps; s++) {
+            struct job k = {.o = o, .r = r, .playbook = p, .step = &p->steps[s], .severity = breach};
+            if (only_tells(k.step) && k.step->endpoint < r->config->n_endpoints)
+                emit_notice(&l, &k, (uint32_t)s);
+        }
+    }
+    *ret = l.a;
+    return l.n;
 }
 
 static void run_status(struct list *l, struct drift_outcome *o)

@@ -331,9 +331,6 @@ static void check_pane(const struct drift_state *st, struct drift_gathered *g, s
 static int read_panes(struct drift_store *s, const struct drift_state *st, int64_t settle_ms, struct drift_gathered *g,
                       enum drift_judge_result *ret, struct drift_err *err)
 {
-    list_panes(st, g);
-    if (!g->n_panes)
-        return 0;
     list_older_parts(st, g);
     int64_t *start_ms = drift_xcalloc(g->n_panes + 1, sizeof *start_ms);
     int rc = 0;
@@ -361,8 +358,34 @@ int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct d
 {
     *ret = (struct drift_gathered){.key = chain_key(id)};
     int rc = find(s, ret->key, st, settle_ms, ret, ret_result, waiting, err);
-    if (!rc && *ret_result == DRIFT_JUDGE_JUDGED)
-        rc = read_panes(s, st, settle_ms, ret, ret_result, err);
+    if (!rc && *ret_result == DRIFT_JUDGE_JUDGED) {
+        list_panes(st, ret);
+        if (ret->n_panes)
+            rc = read_panes(s, st, settle_ms, ret, ret_result, err);
+    }
+    if (rc) {
+        drift_gather_release(ret);
+        drift_err_prefix(err, "model %s, %s chain", id.model, drift_chain_name(id.kind));
+    }
+    return rc;
+}
+
+int drift_gather_open(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st,
+                      struct drift_gathered *ret, bool *ret_found, struct drift_err *err)
+{
+    enum drift_judge_result result;
+    struct drift_buf waiting;
+    *ret = (struct drift_gathered){.key = chain_key(id)};
+    drift_buf_init(&waiting, 400);
+    int rc = find(s, ret->key, st, 0, ret, &result, &waiting, err);
+    drift_buf_release(&waiting);
+    *ret_found = !rc && result == DRIFT_JUDGE_WAITING;
+    if (*ret_found) {
+        list_panes(st, ret);
+        rc = read_panes(s, st, 0, ret, &result, err);
+    }
+    for (size_t i = 0; i < ret->n_parts; i++)
+        *ret_found = *ret_found && !(ret->parts[i].needed && ret->parts[i].view.gone_ms > ret->start_ms);
     if (rc) {
         drift_gather_release(ret);
         drift_err_prefix(err, "model %s, %s chain", id.model, drift_chain_name(id.kind));

@@ -83,7 +83,7 @@ struct drift_known *drift_judge_known(struct drift_judge *j, const char *model)
     return NULL;
 }
 
-static void work_release(struct drift_work *w)
+void drift_work_release(struct drift_work *w)
 {
     for (size_t i = 0; i < w->n_actions; i++)
         drift_action_release(&w->actions[i]);
@@ -262,7 +262,10 @@ static void measure(struct drift_work *w)
                              &w->measures[(size_t)i * DRIFT_N_MEASURE]);
     }
     w->v.measures = w->measures;
-    measure_volume(w);
+    if (w->early) /* of a window that goes on */
+        w->v.volume = (struct drift_measure){.id = DRIFT_MEASURE_VOLUME, .why = DRIFT_WHY_NO_DATA};
+    else
+        measure_volume(w);
 }
 
 bool drift_work_measured(const struct drift_verdict *v)
@@ -302,7 +305,8 @@ static void evaluate_rules(struct drift_work *w)
             continue;
         r->measured = true;
         drift_rule_evaluate(rule, &w->v, &r->result);
-        r->transition = drift_alert_step(&r->after, rule, &r->result, w->v.start_ms, w->v.end_ms);
+        if (!w->early)
+            r->transition = drift_alert_step(&r->after, rule, &r->result, w->v.start_ms, w->v.end_ms);
     }
 }
 
@@ -349,6 +353,8 @@ static void set_status(struct drift_work *w)
     for (size_t i = 0; i < o->n_rules; i++)
         rules = rules || !o->rules[i].retired;
     o->status = o->status_before = w->st.status;
+    if (w->early)
+        return;
     if (w->id.kind == DRIFT_CHAIN_LABEL && !rules)
         return; /* nobody asked for the labels: they neither degrade a model nor leave it unmonitored */
     if (w->v.kind == DRIFT_VERDICT_UNMONITORED)
@@ -369,7 +375,7 @@ static void list_forced(struct drift_work *w)
     }
 }
 
-static int decide(struct drift_work *w, struct drift_err *err)
+int drift_work_decide(struct drift_work *w, struct drift_err *err)
 {
     struct drift_outcome *o = &w->o;
     int rc = load_reference(w, err);
@@ -387,6 +393,7 @@ static int decide(struct drift_work *w, struct drift_err *err)
     o->group = w->j->set.config->kafka.group;
     o->segment = "";
     o->verdict = &w->v;
+    o->preliminary = w->early;
     o->baseline = w->baseline ? reference(w)->pooled : NULL;
     o->n_damaged = w->g.n_damaged;
     list_forced(w);
@@ -396,10 +403,11 @@ static int decide(struct drift_work *w, struct drift_err *err)
     if (drift_work_measured(&w->v))
         measure(w);
     evaluate_rules(w);
-    if (drift_work_measured(&w->v) || w->v.kind == DRIFT_VERDICT_UNMONITORED)
+    if (!w->early && (drift_work_measured(&w->v) || w->v.kind == DRIFT_VERDICT_UNMONITORED))
         retire_rules(w);
     set_status(w);
-    w->n_actions = drift_outcome_actions(o, &w->actions);
+    if (!w->early)
+        w->n_actions = drift_outcome_actions(o, &w->actions);
     return 0;
 }
 
@@ -409,7 +417,7 @@ static int judge(struct drift_work *w, enum drift_judge_result *ret, struct drif
 {
     enum drift_reply reply = DRIFT_REPLY_CONFLICT;
     int64_t began = drift_clock_system.mono_ns(drift_clock_system.ctx);
-    int rc = decide(w, err);
+    int rc = drift_work_decide(w, err);
     if (rc) {
         drift_err_prefix(err, "model %s, %s chain", w->id.model, drift_chain_name(w->id.kind));
         return rc;
@@ -441,7 +449,7 @@ int drift_judge_step(struct drift_judge *j, struct drift_chain_id chain, enum dr
         if (!rc && result == DRIFT_JUDGE_JUDGED)
             rc = judge(&w, &result, err);
     }
-    work_release(&w);
+    drift_work_release(&w);
     if (!rc)
         *ret = result;
     return rc;

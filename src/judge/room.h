@@ -70,6 +70,10 @@ struct drift_gathered {
 int drift_gather(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st, int64_t settle_ms,
                  struct drift_gathered *ret, enum drift_judge_result *ret_result, struct drift_buf *waiting,
                  struct drift_err *err) DRIFT_MUST_CHECK;
+/* The same window while it is open, with the counts that were flushed so far.  found: false when there is none, or when
+ * it can be judged: then it is judged. */
+int drift_gather_open(struct drift_store *s, struct drift_chain_id id, const struct drift_state *st,
+                      struct drift_gathered *ret, bool *ret_found, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Adds the blobs to `into`; what does not fit its layout is excluded.  DRIFT_E_VERSION: a blob of a newer driftd. */
 int drift_gather_add(struct drift_gathered *g, const char *model, struct drift_summary *into,
                      struct drift_err *err) DRIFT_MUST_CHECK;
@@ -114,12 +118,14 @@ struct drift_known {
         uint32_t since;     /* verdicts since bodies were */
     } swept[DRIFT_N_CHAIN];
     struct drift_hold hold[DRIFT_N_CHAIN];
+    int64_t early_ms[DRIFT_N_CHAIN]; /* monotonic: when the open window was last looked at; 0: never */
 };
 /* NULL: a model that the configuration does not have. */
 struct drift_known *drift_judge_known(struct drift_judge *j, const char *model);
 
 struct drift_work {
     struct drift_judge *j;
+    bool early; /* about a window that is open: nothing of it stays */
     struct drift_chain_id id;
     struct drift_state st;
     struct drift_gathered g;
@@ -144,7 +150,13 @@ bool drift_work_measured(const struct drift_verdict *v);
 int drift_hold_tend(struct drift_work *w, enum drift_judge_result *ret, struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_hold_release(struct drift_hold *h);
 
+/* ---- judge.c ---- */
+/* Everything but the write: verdict, rules, actions. */
+int drift_work_decide(struct drift_work *w, struct drift_err *err) DRIFT_MUST_CHECK;
+void drift_work_release(struct drift_work *w);
+
 /* ---- write.c, show.c ---- */
+const char *drift_judge_secret(const struct drift_judge *j, const char *endpoint); /* NULL: none */
 int drift_work_write(struct drift_work *w, enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_work_show(const struct drift_work *w);
 /* The model's metric: the worse status of its two chains. */

@@ -336,6 +336,8 @@ char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_ac
     json_object_set_new(j, "segment", drift_text_json(o->segment));
     json_object_set_new(j, "chain", json_string(drift_chain_name(v->chain)));
     json_object_set_new(j, "kind", json_string(drift_verdict_kind_name(v->kind)));
+    if (o->preliminary)
+        json_object_set_new(j, "preliminary", json_true());
     put_window(j, o);
     put_reference(j, o);
     json_object_set_new(j, "versions", drift_outcome_versions(o, VERSIONS));

@@ -188,8 +188,12 @@ static const char *severity_words(enum drift_severity s)
 
 static void add_firing(struct drift_buf *b, const struct drift_outcome *o, const struct drift_outcome_rule *r)
 {
-    drift_buf_addf(b, "%s is %s%s", subject(r->rule), r->transition == DRIFT_TRANSITION_UPDATE ? "now " : "",
-                   severity_words(r->after.severity));
+    if (o->preliminary)
+        drift_buf_addf(b, "preliminary, the window is still open: %s is %s so far", subject(r->rule),
+                       severity_words(r->result.breach));
+    else
+        drift_buf_addf(b, "%s is %s%s", subject(r->rule), r->transition == DRIFT_TRANSITION_UPDATE ? "now " : "",
+                       severity_words(r->after.severity));
     if (r->transition == DRIFT_TRANSITION_UPDATE)
         drift_buf_addf(b, " (was %s)", drift_severity_name(r->before.severity));
     if (!r->result.n_findings)

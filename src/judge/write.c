@@ -193,7 +193,7 @@ static void put_carry(struct drift_work *w, struct write *x)
         add_name(&x->dels, &x->n_dels, drift_xstrdup("carry"));
 }
 
-static const char *secret_of(const struct drift_judge *j, const char *endpoint)
+const char *drift_judge_secret(const struct drift_judge *j, const char *endpoint)
 {
     for (size_t i = 0; i < j->set.config->n_endpoints; i++)
         if (!strcmp(j->set.config->endpoints[i].name, endpoint))
@@ -218,7 +218,8 @@ static int compose(struct drift_work *w, struct write *x, struct drift_err *err)
     x->out = drift_xcalloc(w->n_actions ? w->n_actions : 1, sizeof *x->out);
     for (; x->n_out < w->n_actions; x->n_out++) {
         const struct drift_action *a = &w->actions[x->n_out];
-        x->out[x->n_out] = pair(drift_xasprintf("e:%s", a->id), drift_action_entry(a, secret_of(w->j, a->endpoint)));
+        x->out[x->n_out] =
+            pair(drift_xasprintf("e:%s", a->id), drift_action_entry(a, drift_judge_secret(w->j, a->endpoint)));
     }
     return prune(w, x, err);
 }

@@ -158,6 +158,58 @@ int drift_store_verdict(struct drift_store *s, struct drift_chain_id id, const s
     return rc;
 }
 
+int drift_store_early(struct drift_store *s, struct drift_chain_id id, const struct drift_early_write *w,
+                      enum drift_reply *ret, struct drift_err *err)
+{
+    static const char *const suffixes[] = {"", ":early", ":out"};
+    enum { N_KEY = sizeof suffixes / sizeof *suffixes };
+    struct drift_buf key[N_KEY] = {{0}};
+    struct drift_args a;
+    int rc = 0;
+    drift_args_script(&a);
+    for (int i = 0; i < N_KEY && !rc; i++) {
+        rc = drift_key_chain(s, id, suffixes[i], &key[i], err);
+        if (!rc)
+            drift_args_add(&a, key[i].data, key[i].len);
+    }
+    if (!rc) {
+        drift_args_text(&a, w->head);
+        drift_args_int(&a, w->start_ms);
+        drift_args_text(&a, w->body);
+        drift_args_int(&a, (int64_t)w->n_out);
+        for (size_t i = 0; i < w->n_out; i++) {
+            drift_args_text(&a, w->notices[i]);
+            drift_args_pairs(&a, &w->out[i], 1);
+        }
+        rc = drift_script_cas(s, DRIFT_SCRIPT_EARLY, &a, ret, NULL, err);
+    }
+    drift_args_release(&a);
+    for (int i = 0; i < N_KEY; i++)
+        drift_buf_release(&key[i]);
+    return rc;
+}
+
+int drift_store_early_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
+                           struct drift_err *err)
+{
+    struct drift_buf key;
+    struct drift_args a = {0};
+    redisReply *r = NULL;
+    *ret_fields = (struct drift_pairs){0};
+    int rc = drift_key_chain(s, id, ":early", &key, err);
+    if (!rc) {
+        drift_args_text(&a, "HGETALL");
+        drift_args_add(&a, key.data, key.len);
+        rc = drift_redis_call(s, &a, &r, err);
+    }
+    if (!rc && !drift_reply_pairs(r, 0, ret_fields))
+        rc = drift_reply_odd(s, "HGETALL", err);
+    freeReplyObject(r);
+    drift_args_release(&a);
+    drift_buf_release(&key);
+    return rc;
+}
+
 int drift_store_operate(struct drift_store *s, struct drift_chain_id id, const char *prev, const char *new_head,
                         const struct drift_pair *sets, size_t n_sets, enum drift_reply *ret, struct drift_err *err)
 {

@@ -249,6 +249,26 @@ static const char verdict[] =
     "each('HDEL', v, old, nold)\n"
     "return {'OK', text(now)}\n";
 
+/* KEYS chain, :early, :out; ARGV head, window start, body, n, (name of the notice, entry's field, entry)...  The head
+ * says that the window has not been judged; it stays as it is.  The entries of a notice go out once for its name and
+ * window: the name is marked behind them, so what fails in between is done again. */
+static const char early[] =
+    PRELUDE
+    "local k, e, out = KEYS[1], KEYS[2], KEYS[3]\n"
+    "if head(k) ~= ARGV[1] then return {'CONFLICT', text(now)} end\n"
+    "redis.call('HLEN', out)\n"
+    "if redis.call('HGET', e, 'start') ~= ARGV[2] then redis.call('DEL', e) end\n"
+    "redis.call('HSET', e, 'start', ARGV[2], 'ms', text(now), 'body', ARGV[3])\n"
+    "local last, told = 2 + 3 * tonumber(ARGV[4]), {}\n"
+    "for i = 5, last, 3 do\n"
+    "  if redis.call('HEXISTS', e, 'n:' .. ARGV[i]) == 0 then\n"
+    "    redis.call('HSET', out, ARGV[i + 1], ARGV[i + 2])\n"
+    "    told[#told + 1] = ARGV[i]\n"
+    "  end\n"
+    "end\n"
+    "for _, name in ipairs(told) do redis.call('HSET', e, 'n:' .. name, '1') end\n"
+    "return {'OK', text(now)}\n";
+
 /* KEYS chain; ARGV prev, new, n sets, pairs */
 static const char operate[] =
     PRELUDE
@@ -318,6 +338,7 @@ const struct drift_script_text drift_scripts[DRIFT_N_SCRIPT] = {
     [DRIFT_SCRIPT_MODEL_INIT] = {"MODEL_INIT", 1, model_init},
     [DRIFT_SCRIPT_PLAN_ADD] = {"PLAN_ADD", 1, plan_add},
     [DRIFT_SCRIPT_VERDICT] = {"VERDICT", 4, verdict},
+    [DRIFT_SCRIPT_EARLY] = {"EARLY", 3, early},
     [DRIFT_SCRIPT_OPERATE] = {"OPERATE", 1, operate},
     [DRIFT_SCRIPT_OUT_READ] = {"OUT_READ", 1, out_read},
     [DRIFT_SCRIPT_OUT_CLAIM] = {"OUT_CLAIM", 1, out_claim},

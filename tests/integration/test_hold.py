@@ -37,7 +37,7 @@ class Hold(setting.Case):
         self.assertEqual(self.slot(held)[b"offset"], b"250")
         stopped.signal(signal.SIGCONT)
         env.wait_for(lambda: self.store.offset(self.group, self.topic, held) == 1250, "it reads on", 60)
-        self.assertIn("event=slot_stale", stopped.text())
+        self.assertRegex(stopped.text(), "event=slot_stale|plan could not be read lately")  # the latter when it slept for long
         self.assertEqual(int(self.slot(held)[b"other:m:i:late_after_idle"]), 1000)
         self.assertNotIn(b"late:m:i", self.slot(held))
         env.wait_for(lambda: all(int(self.slot(p).get(b"gone:m:i", 0)) == setting.START + 2 * setting.WINDOW for p in (0, 1)),

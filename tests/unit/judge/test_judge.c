@@ -745,6 +745,8 @@ END_TEST
 
 /* ---- windows that slide ---- */
 
+static char *dump(const char *suffix);
+
 /* 5 minutes, a verdict every minute. */
 static struct drift_config *sliding_config;
 static void slide(void)
@@ -845,7 +847,6 @@ START_TEST(sliding_measures_the_whole)
 }
 END_TEST
 
-static char *dump(const char *suffix);
 START_TEST(sliding_judged_again)
 {
     slide();
@@ -949,7 +950,7 @@ START_TEST(from_tumbling_to_sliding)
 }
 END_TEST
 
-/* ---- max_hold ---- */
+/* ---- early verdicts ---- */
 
 static int64_t fake_ns;
 static int64_t fake_mono(void *ctx)
@@ -967,6 +968,210 @@ static void pass(int64_t ms)
 {
     fake_ns += ms * 1000000;
 }
+
+static size_t n_early;
+static struct drift_verdict early_seen;
+static enum drift_severity early_worst;
+static void early(void *ctx, const char *model, const struct drift_verdict *v, enum drift_severity w, size_t n)
+{
+    (void)ctx, (void)n;
+    ck_assert_str_eq(model, "phish-url");
+    early_seen = *v;
+    early_worst = w;
+    n_early++;
+}
+
+static struct drift_config *hasty;
+static void be_hasty(void)
+{
+    char *text = replaced(config_text, "lateness: 1m", "lateness: 1m, early: {every: 1m}"),
+         *more = replaced(text, "      - {do: page, endpoint: pager}",
+                          "      - {do: page, endpoint: pager}\n      - {do: notify, endpoint: hook}\n"
+                          "      - {do: human_review, endpoint: hook}");
+    hasty = world_config(more);
+    free(text);
+    free(more);
+    struct drift_judge_settings s = {
+        .config = hasty, .store = store, .judged = judged, .clock = &fake_clock, .early = early};
+    drift_judge_free(judge);
+    judge = NULL;
+    ok(drift_judge_new(&s, &judge, &err));
+    struct drift_plan_entry e = entry_of(0, INT64_MIN, hasty, true);
+    start_chain(chain, &e, hasty);
+    n_early = 0;
+    fake_ns = 1000000;
+}
+static void look(void)
+{
+    pass(MIN);
+    ok(drift_judge_early(judge, chain, &err));
+}
+
+/* The outbox without its preliminary notices, which are counted. */
+static char *final_out(size_t *ret_notices)
+{
+    char *text = dump(":out");
+    json_t *j = json_loads(text, 0, NULL), *entry;
+    const char *name;
+    void *next;
+    *ret_notices = 0;
+    json_object_foreach_safe(j, next, name, entry)
+    {
+        json_t *e = json_loads(json_string_value(entry), 0, NULL), *body = json_loads(str(e, "body"), 0, NULL);
+        const json_t *data = json_object_get(body, "data");
+        if (!strcmp(str(e, "transition"), "preliminary")) {
+            ++*ret_notices;
+            ck_assert(!strcmp(str(e, "step"), "page") || !strcmp(str(e, "step"), "notify"));
+            ck_assert_str_eq(str(body, "type"), "io.driftd.alert.preliminary");
+            ck_assert_str_eq(str(body, "id"), str(e, "id"));
+            ck_assert(json_is_true(json_object_get(data, "preliminary")));
+            ck_assert_str_eq(str(data, "severity"), "critical");
+            ck_assert(json_is_null(json_object_get(data, "incident")));
+            ck_assert_ptr_nonnull(strstr(str(data, "summary"), "preliminary, the window is still open"));
+            json_object_del(j, name);
+        } else {
+            ck_assert_ptr_null(json_object_get(data, "preliminary"));
+        }
+        json_decref(e);
+        json_decref(body);
+    }
+    free(text);
+    text = json_dumps(j, JSON_SORT_KEYS);
+    json_decref(j);
+    return text;
+}
+
+/* Three windows: the second drifts from its first events on, the third no more. */
+static void hasty_feed(bool looks)
+{
+    for (int i = 0; i < 3; i++) {
+        int64_t w = T0 + i * (int64_t)WINDOW;
+        for (int k = 1; k <= 4; k++) {
+            put(0, w + k * MIN, w, usual(), (uint64_t)(150 * k), i == 1 ? .9 : .5, false);
+            wm(1, w + k * MIN);
+            if (looks)
+                look();
+            ck_assert_int_eq(step(), DRIFT_JUDGE_WAITING);
+        }
+        wm(0, w + WINDOW + MIN);
+        wm(1, w + WINDOW + MIN);
+        judges(OK, 600);
+        if (looks)
+            look(); /* nothing is open */
+    }
+}
+
+START_TEST(early_changes_nothing)
+{
+    size_t notices;
+    be_hasty();
+    hasty_feed(false);
+    char *v = dump(":v"), *out = final_out(&notices), *alerts = json_dumps(json_field("", "alerts"), JSON_SORT_KEYS);
+    ck_assert_uint_eq(notices, 0);
+    ck_assert_int_eq(number(&server, "EXISTS", "driftd:{m/g%2F1/phish-url}:early"), 0);
+    drift_config_free(hasty);
+    tell(&server, "FLUSHALL");
+    memset(slot_head, 0, sizeof slot_head);
+    drift_baseline_free(baseline);
+    make_baseline();
+    be_hasty();
+    hasty_feed(true);
+    ck_assert_uint_eq(n_early, 12);
+    char *v2 = dump(":v"), *out2 = final_out(&notices), *alerts2 = json_dumps(json_field("", "alerts"), JSON_SORT_KEYS);
+    ck_assert_uint_eq(notices, 2); /* the page and the notice of one rule, for one window, told once */
+    ck_assert_str_eq(v, v2);
+    ck_assert_str_eq(out, out2);
+    ck_assert_uint_gt(strlen(out), 1000);
+    ck_assert_str_eq(alerts, alerts2);
+    new_judge(config);
+    drift_config_free(hasty);
+}
+END_TEST
+
+START_TEST(early_shows_the_open_window)
+{
+    be_hasty();
+    put(0, T0 + MIN, T0, usual(), 400, .9, false);
+    char *before = dump("");
+    look();
+    ck_assert_uint_eq(n_early, 1);
+    ck_assert_uint_eq(early_seen.n, 400);
+    ck_assert_int_eq(early_worst, DRIFT_SEV_CRITICAL);
+    ck_assert_int_eq(early_seen.volume.why, DRIFT_WHY_NO_DATA); /* an open window has none */
+    json_t *b = json_field(":early", "body"), *rule = json_object_get(json_object_get(b, "rules"), "input-drift");
+    ck_assert(json_is_true(json_object_get(b, "preliminary")));
+    ck_assert_str_eq(str(b, "kind"), "ok");
+    ck_assert_str_eq(str(rule, "breach"), "critical");
+    ck_assert_str_eq(str(rule, "phase"), "ok"); /* alerts are untouched */
+    json_decref(b);
+    tell(&server, "HDEL driftd:{m/g%%2F1/phish-url} seen");
+    char *after = dump("");
+    ck_assert_str_eq(before, after); /* head, alerts, judged_until */
+    free(before);
+    free(after);
+    pass(MIN - 1); /* not before it is due */
+    ok(drift_judge_early(judge, chain, &err));
+    ck_assert_uint_eq(n_early, 1);
+    put(0, T0 + 2 * MIN, T0, usual(), 800, .9, false);
+    put(1, T0 + 2 * MIN, T0, usual(), 90, .5, false);
+    pass(1);
+    ok(drift_judge_early(judge, chain, &err));
+    ck_assert_uint_eq(n_early, 2);
+    ck_assert_uint_eq(early_seen.n, 890);
+    ck_assert_int_eq(count_out(), 2); /* told once */
+    ck_assert(drift_series_get(drift_series(DRIFT_M_EARLY, "phish-url", "input", (char *)NULL)) == 2);
+    /* another window is another story */
+    put(0, T0 + WINDOW + MIN, T0 + WINDOW, usual(), 400, .9, false);
+    wm(1, T0 + WINDOW + MIN);
+    judges(OK, 890);
+    int64_t n = count_out();
+    look();
+    ck_assert_int_eq(count_out(), n + 2);
+    /* too few events are not measured, and nobody is told */
+    wm(0, T0 + 2 * WINDOW + MIN);
+    wm(1, T0 + 2 * WINDOW + MIN);
+    judges(OK, 400);
+    put(0, T0 + 2 * WINDOW + 2 * MIN, T0 + 2 * (int64_t)WINDOW, usual(), 99, .9, false);
+    n = count_out();
+    look();
+    ck_assert_int_eq(early_seen.kind, DRIFT_VERDICT_HELD);
+    ck_assert_int_eq(count_out(), n);
+    ck_assert_str_eq(field(&server, "driftd:{m/g%2F1/phish-url}", "carry"), "");
+    new_judge(config);
+    drift_config_free(hasty);
+}
+END_TEST
+
+START_TEST(early_windows_that_slide)
+{
+    char *text = replaced(config_text, "lateness: 1m", "every: 1m, lateness: 1m, early: {every: 10s}");
+    hasty = world_config(text);
+    free(text);
+    struct drift_judge_settings s = {
+        .config = hasty, .store = store, .judged = judged, .clock = &fake_clock, .early = early};
+    drift_judge_free(judge);
+    judge = NULL;
+    ok(drift_judge_new(&s, &judge, &err));
+    struct drift_plan_entry e = entry_of(0, INT64_MIN, hasty, true);
+    e.window_ms = MIN;
+    e.span_ms = WINDOW;
+    start_chain(chain, &e, hasty);
+    for (int i = 0; i < 8; i++) {
+        put(0, pane(i + 2), pane(i), usual(), 100, .5, false);
+        wm(1, pane(i + 2));
+        ck_assert_int_eq(step(), DRIFT_JUDGE_JUDGED);
+    }
+    put(0, pane(9) + 30000, pane(8), usual(), 60, .5, false);
+    look();
+    ck_assert_uint_eq(early_seen.n, 460);
+    ck_assert_int_eq(early_seen.from_ms, pane(4));
+    ck_assert_int_eq(early_seen.kind, DRIFT_VERDICT_OK);
+    new_judge(config);
+    drift_config_free(hasty);
+}
+END_TEST
+
+/* ---- max_hold ---- */
 
 /* A judge that forces after 10 s; to be freed by leave(). */
 static struct drift_config *patient;
@@ -1304,9 +1509,8 @@ END_TEST
 /* What a newer driftd wrote is not dropped: nothing is judged, nothing overwritten. */
 START_TEST(newer_state)
 {
-    static const char *const newer[][2] = {{"alerts", "{\"v\":2,\"rules\":{}}"},
-                                           {"carry", "{\"v\":2}"},
-                                           {"status", "{\"v\":99,\"status\":\"ok\"}"}};
+    static const char *const newer[][2] = {
+        {"alerts", "{\"v\":2,\"rules\":{}}"}, {"carry", "{\"v\":2}"}, {"status", "{\"v\":99,\"status\":\"ok\"}"}};
     start(true);
     window(T0, 1000, .9);
     for (size_t i = 0; i < sizeof newer / sizeof *newer; i++) {
@@ -1451,6 +1655,9 @@ int main(void)
     T(sliding_judged_again);
     T(sliding_with_panes_that_do_not_fit);
     T(from_tumbling_to_sliding);
+    T(early_changes_nothing);
+    T(early_shows_the_open_window);
+    T(early_windows_that_slide);
     T(forced);
     T(not_forced_while_something_moves);
     T(not_forced_before_the_clock_is_there);

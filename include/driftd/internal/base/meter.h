@@ -57,6 +57,7 @@
     X(FORCED, "driftd_partitions_forced_total", counter, "topic",                                                      \
       "Times that a window was closed in a partition by max_hold, without its owner.")                                 \
     X(VERDICTS, "driftd_verdicts_total", counter, "model,chain,kind", "Windows judged.")                               \
+    X(EARLY, "driftd_early_verdicts_total", counter, "model,chain", "Preliminary verdicts of open windows.")           \
     X(WINDOW_EVENTS, "driftd_window_events", gauge, "model,chain", "Events in the last judged window.")                \
     X(WINDOW_END, "driftd_window_end_timestamp_seconds", gauge, "model,chain", "End of the last judged window.")       \
     X(MEASURE, "driftd_measure", gauge, "model,column,measure", "Effect of a measure in the last judged window.")      \

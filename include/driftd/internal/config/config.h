@@ -201,6 +201,7 @@ struct drift_model {
     size_t *streams;
     int64_t window_ms, lateness_ms;
     int64_t label_window_ms, label_lateness_ms; /* default: as above */
+    int64_t early_ms;                           /* a preliminary verdict of the open window so often; 0: none */
     int64_t every_ms, label_every_ms;           /* a verdict so often; = the length when windows do not slide */
     uint64_t min_events;                        /* fewer: held and carried over; 100 */
     uint32_t max_carry; /* windows carried at most before they are judged anyhow; 0 = no limit */

@@ -34,7 +34,8 @@ struct drift_judge_settings {
     struct drift_store *store;         /* the judge's own connection; borrowed */
     drift_judged_fn *judged;           /* may be NULL */
     void *ctx;
-    const struct drift_clock *clock; /* for max_hold; NULL: the system's */
+    const struct drift_clock *clock; /* for max_hold and early; NULL: the system's */
+    drift_judged_fn *early;          /* a preliminary verdict; worst: the worst level that is crossed.  May be NULL */
 };
 int drift_judge_new(const struct drift_judge_settings *s, struct drift_judge **ret,
                     struct drift_err *err) DRIFT_MUST_CHECK;
@@ -76,6 +77,10 @@ struct drift_look {
 int drift_judge_look(struct drift_store *s, struct drift_chain_id chain, int64_t settle_ms, struct drift_look *ret,
                      struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_look_release(struct drift_look *l);
+
+/* When the model wants preliminary verdicts and the last one is old enough: looks at the open window, writes :early and
+ * at most one notice per rule and window.  One instance should: several would only look more often. */
+int drift_judge_early(struct drift_judge *j, struct drift_chain_id chain, struct drift_err *err) DRIFT_MUST_CHECK;
 
 /* Reads a chain's plan from the fields of its slot. */
 int drift_judge_plan(const struct drift_pairs *fields, struct drift_plan *ret, struct drift_err *err) DRIFT_MUST_CHECK;

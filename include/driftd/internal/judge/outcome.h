@@ -40,6 +40,7 @@ struct drift_outcome {
     double baseline_per_window;           /* mean events of a baseline window; 0: unknown */
     int64_t gap_from_ms;                  /* windows from here to the start had no counts; = start: no gap */
     size_t n_damaged;                     /* partitions whose stored counts could not be read */
+    bool preliminary;                     /* the window is open: said in every text */
     json_t *forced;                       /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
     struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
@@ -52,6 +53,9 @@ json_t *drift_text_json(const char *s);
 /* Decides and writes the actions: heap array, each to be released.  Sets held_by_cooldown, and after.last_production_ms
  * of rules with a live production-touching step. */
 size_t drift_outcome_actions(struct drift_outcome *o, struct drift_action **ret);
+
+/* Of a window that is open: what tells that a level is crossed, the steps notify and page of the rules' playbooks. */
+size_t drift_outcome_notices(struct drift_outcome *o, struct drift_action **ret);
 
 /* Body of the verdict: compact JSON, sorted keys, reals with 17 digits; heap. */
 char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_action *actions, size_t n_actions);

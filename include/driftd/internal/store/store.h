@@ -9,6 +9,7 @@
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
  *     <chain key>:w                           hash: verdict headers by window start.  Apart from the chain's own, which
  *                                             each step of the judge reads whole
+ *     <chain key>:early                       hash: start ms body n:*, the open window's verdict so far
  *     <chain key>:v  <chain key>:out          hashes: verdict bodies by window start; outbox entries
  *     driftd:{b/<model>}                      hash: id -> META JSON; "active" -> id that a new chain starts with
  *     driftd:{b/<model>}:<id>                 string: baseline, format v1
@@ -208,6 +209,23 @@ struct drift_verdict_write {
 };
 int drift_store_verdict(struct drift_store *s, struct drift_chain_id id, const struct drift_verdict_write *w,
                         enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* EARLY: what the window that is still open looks like, to :early, over what was there.  head: of the chain as read;
+ * OK, or CONFLICT when it is another one.  out[i] goes to :out unless an earlier call wrote entries of a notice called
+ * notices[i] for the same window.  May be repeated. */
+struct drift_early_write {
+    const char *head;
+    int64_t start_ms;
+    const char *body;
+    size_t n_out;
+    const char *const *notices;
+    const struct drift_pair *out; /* named "e:<action id>" */
+};
+int drift_store_early(struct drift_store *s, struct drift_chain_id id, const struct drift_early_write *w,
+                      enum drift_reply *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Its fields: start, ms (when), body; none when there never was one.  It is outdated when judged_until has passed
+ * start. */
+int drift_store_early_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
+                           struct drift_err *err) DRIFT_MUST_CHECK;
 /* OPERATE: an operator's write to the alerts.  OK, DUP, CONFLICT. */
 int drift_store_operate(struct drift_store *s, struct drift_chain_id id, const char *prev, const char *new_head,
                         const struct drift_pair *sets, size_t n_sets, enum drift_reply *ret,
