@@ -37,12 +37,14 @@ static bool cooperative(const struct drift_group *g)
     return protocol && !strcmp(protocol, "COOPERATIVE");
 }
 
-static void check(rd_kafka_error_t *error, const char *what)
+/* True: it went well. */
+static bool check(rd_kafka_error_t *error, const char *what)
 {
     if (!error)
-        return;
+        return true;
     drift_log(DRIFT_ERROR, "assign_failed", KV_S("call", what), KV_S("text", rd_kafka_error_string(error)));
     rd_kafka_error_destroy(error);
+    return false;
 }
 
 static void forget_fetched(struct drift_group *g, const rd_kafka_topic_partition_list_t *gone)
@@ -154,8 +156,8 @@ void drift_group_free(struct drift_group *g, int64_t deadline_ms)
     if (!g)
         return;
     int64_t until = drift_mono_ms(&drift_clock_system) + deadline_ms;
-    check(rd_kafka_consumer_close_queue(g->rk, g->queue), "close");
-    while (!rd_kafka_consumer_closed(g->rk) && drift_mono_ms(&drift_clock_system) < until) {
+    bool closing = check(rd_kafka_consumer_close_queue(g->rk, g->queue), "close");
+    while (closing && !rd_kafka_consumer_closed(g->rk) && drift_mono_ms(&drift_clock_system) < until) {
         rd_kafka_message_t *m;
         if (rd_kafka_consume_batch_queue(g->queue, 50, &m, 1) == 1)
             rd_kafka_message_destroy(m);
