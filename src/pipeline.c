@@ -36,9 +36,11 @@ enum {
     LEAVE_MS = 2500,
     TOPICS_MS = 30000,
     TOPICS_RETRY_MS = 1000,
-    PLAN_SLACK_MS = 500 /* what asking the brokers may take */,
+    PLAN_SLACK_MS = 500, /* what asking the brokers may take */
     LIVE_MS = 60000,
-    SAY_MS = 30000
+    SAY_MS = 30000,
+    LOOK_MS = 30 * 60000, /* at the settings of Redis */
+    LOOK_AGAIN_MS = 2000  /* when it did not answer */
 };
 
 /* Layouts by baseline, kept until the end: windows in memory point to them. */
@@ -611,11 +613,34 @@ static bool judge_round(struct pipeline *p)
     return idle;
 }
 
+static void redis_unsafe(void *ctx, bool bad, const char *text)
+{
+    const struct drift_store_health *h = ctx;
+    drift_log(bad ? DRIFT_ERROR : DRIFT_WARN, "redis_unsafe", KV_S("redis", h->address), KV_S("text", text));
+}
+
+/* What Redis is set to, when it answers first and now and then later: another server may be master by then. */
+static int64_t look_at_redis(struct pipeline *p)
+{
+    struct drift_store_health h;
+    struct drift_err err;
+    size_t n = 0;
+    int rc;
+    while (!(rc = drift_store_health_of(p->store_judge, n, &h, &err))) {
+        drift_store_health_judge(&h, p->config->state.settle_ms, redis_unsafe, &h);
+        n++;
+    }
+    return mono() + (rc == DRIFT_E_NOT_FOUND ? LOOK_MS : LOOK_AGAIN_MS);
+}
+
 static void *judge_main(void *ctx)
 {
     struct pipeline *p = ctx;
     uint64_t n;
+    int64_t look_ms = 0;
     while (!atomic_load(&p->judge_stop)) {
+        if (mono() >= look_ms)
+            look_ms = look_at_redis(p);
         bool idle = judge_round(p);
         if (idle) /* added, not stored: the ingest thread may set it back meanwhile */
             atomic_fetch_add(&p->judge_rounds_idle, 1);

@@ -140,41 +140,27 @@ static void say(struct finding *f, enum drift_probe result, const char *what, co
     found(f, result, what, text);
 }
 
-static void say_role(struct finding *f, const struct drift_store_health *h)
+struct redis_finding {
+    struct finding *f;
+    const char *what;
+};
+
+static void redis_found(void *ctx, bool bad, const char *text)
 {
-    if (!h->info_known)
-        say(f, DRIFT_PROBE_WARN, "redis", "INFO is denied to this user: role and persistence are unknown");
-    else if (strcmp(h->role, "master") != 0)
-        say(f, DRIFT_PROBE_FAIL, "redis", "is a %s: connect to the master, a replica takes no writes", h->role);
+    struct redis_finding *r = ctx;
+    found(r->f, bad ? DRIFT_PROBE_FAIL : DRIFT_PROBE_WARN, r->what, text);
 }
 
-static void say_memory(struct finding *f, const struct drift_store_health *h)
+static void say_health(struct finding *f, const struct drift_config *c, const struct drift_store_health *h)
 {
-    if (!h->config_known && !h->noeviction)
-        say(f, DRIFT_PROBE_WARN, "redis",
-            "eviction policy is unknown: it must be noeviction, anything else drops state");
-    else if (!h->noeviction && h->maxmemory != 0)
-        say(f, DRIFT_PROBE_FAIL, "redis",
-            "evicts keys (maxmemory-policy %s): set noeviction, eviction drops counts and actions",
-            h->maxmemory_policy);
-    else if (!h->noeviction)
-        say(f, DRIFT_PROBE_WARN, "redis", "maxmemory-policy is %s: set noeviction before a maxmemory is set",
-            h->maxmemory_policy);
-    if (h->maxmemory > 0 && h->used_memory > h->maxmemory / 10 * 9)
-        say(f, DRIFT_PROBE_WARN, "redis", "uses more than 90 %% of maxmemory: writes will be refused when it is full");
-}
-
-static void say_persistence(struct finding *f, const struct drift_config *c, const struct drift_store_health *h)
-{
-    if (h->info_known && !h->aof)
-        say(f, DRIFT_PROBE_WARN, "redis", "appendonly is off: a restart loses %s; set appendonly yes",
-            h->rdb ? "everything since the last snapshot" : "everything");
-    if (h->replicas > 0 && c->state.settle_ms == 0)
-        say(f, DRIFT_PROBE_WARN, "redis",
-            "has replicas, but state.settle is 0s: a failover could judge a window twice; set 10s");
-    if (h->replicas > 0 && h->min_replicas == 0)
-        say(f, DRIFT_PROBE_WARN, "redis",
-            "min-replicas-to-write is 0: a failover can lose more than state.settle; set 1");
+    char what[180] = "redis";
+    struct redis_finding r = {f, what};
+    if (c->redis.cluster || c->redis.sentinel.nodes)
+        snprintf(what, sizeof what, "redis %s", h->address);
+    say(f, DRIFT_PROBE_OK, what, "answers, version %s", h->version);
+    if (h->cluster && !c->redis.cluster)
+        say(f, DRIFT_PROBE_FAIL, what, "is a node of a cluster: set redis.cluster");
+    drift_store_health_judge(h, c->state.settle_ms, redis_found, &r);
 }
 
 static void connect_redis(struct finding *f, const struct drift_config *c)
@@ -182,15 +168,13 @@ static void connect_redis(struct finding *f, const struct drift_config *c)
     struct drift_store *store = NULL;
     struct drift_store_health h = {0};
     struct drift_err err = {0};
-    if (drift_store_new(&c->redis, c->kafka.group, &store, &err) || drift_store_ping(store, &err) ||
-        drift_store_health(store, &h, &err)) {
+    int rc = drift_store_new(&c->redis, c->kafka.group, &store, &err);
+    if (!rc)
+        rc = drift_store_ping(store, &err);
+    for (size_t i = 0; !rc && !(rc = drift_store_health_of(store, i, &h, &err)); i++)
+        say_health(f, c, &h);
+    if (rc != DRIFT_E_NOT_FOUND)
         say(f, DRIFT_PROBE_FAIL, "redis", "%s: check redis: in the configuration", err.text);
-    } else {
-        say(f, DRIFT_PROBE_OK, "redis", "answers, version %s", h.version);
-        say_role(f, &h);
-        say_memory(f, &h);
-        say_persistence(f, c, &h);
-    }
     drift_store_free(store);
 }
 

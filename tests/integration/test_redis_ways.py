@@ -164,6 +164,57 @@ class Sentinel(Counting):
         self.assertIn("redis_away", self.process.text())
 
 
+class Settings(setting.Case):
+    """What Redis is set to is looked at by `check --connect` and at the start of `run`."""
+
+    def look(self, **redis):
+        if not hasattr(self, "config"):
+            self.prepare(2, state={"settle": "10s"})
+        self.config["redis"] = redis
+        self.looker = self.driftd("looker")
+        return self.looker.command("check", "-c", self.looker.path, "--connect", check=False)
+
+    def test_a_server_that_evicts(self):
+        server = servers.Server(f"{self.dir}/evicts", env.free_ports(), "--maxmemory", "50mb", "--appendonly", "no")
+        self.addCleanup(server.kill)
+        server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        done = self.look(host="127.0.0.1", port=server.port)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("FAIL  redis: evicts keys (maxmemory-policy allkeys-lru)", done.stdout)
+        process = self.run_(self.looker)
+        env.wait_for(lambda: process.text().count("event=redis_unsafe") >= 2, "run complains as well")
+        self.assertRegex(process.text(), "level=error event=redis_unsafe .*evicts keys")
+        self.assertRegex(process.text(), "level=warn event=redis_unsafe .*appendonly is off")
+
+    def test_every_master_of_a_cluster(self):
+        cluster = servers.RedisCluster(self.dir)
+        self.addCleanup(cluster.stop)
+        cluster.nodes[1].command("CONFIG", "SET", "maxmemory", "50mb")
+        cluster.nodes[1].command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        done = self.look(cluster=cluster.nodes[4].address)
+        for s in cluster.nodes[:3]:
+            self.assertIn(f"ok    redis {s.address}: answers", done.stdout)
+        self.assertIn(f"FAIL  redis {cluster.nodes[1].address}: evicts keys", done.stdout)
+        self.assertEqual(done.stdout.count("min-replicas-to-write is 0"), 3)
+        done = self.look(host="127.0.0.1", port=cluster.nodes[0].port)
+        self.assertIn("is a node of a cluster: set redis.cluster", done.stdout)
+        self.assertNotEqual(done.returncode, 0)
+        done = self.look(cluster=self.store_address())
+        self.assertIn("is no node of a cluster: set redis.host", done.stdout)
+
+    def store_address(self):
+        return f"127.0.0.1:{self.store.port}"
+
+    def test_a_replica_in_the_place_of_the_master(self):
+        master = servers.Server(f"{self.dir}/a", env.free_ports())
+        replica = servers.Server(f"{self.dir}/b", env.free_ports())
+        for s in (master, replica):
+            self.addCleanup(s.kill)
+        replica.command("REPLICAOF", "127.0.0.1", master.port)
+        done = self.look(host="127.0.0.1", port=replica.port)
+        self.assertIn("FAIL  redis: is a slave", done.stdout)
+
+
 class Rights(setting.Case):
     """An ACL user with the rights that are written down, over a unix socket; and what is said when one is missing."""
 

@@ -181,6 +181,57 @@ START_TEST(health)
 }
 END_TEST
 
+struct heard {
+    unsigned bad, warned;
+    char all[2000];
+};
+static void hear(void *ctx, bool bad, const char *text)
+{
+    struct heard *h = ctx;
+    h->bad += bad;
+    h->warned += !bad;
+    snprintf(h->all + strlen(h->all), sizeof h->all - strlen(h->all), "%s\n", text);
+}
+
+START_TEST(health_judged)
+{
+    const struct drift_store_health good = {.role = "master",
+                                            .maxmemory_policy = "noeviction",
+                                            .info_known = true,
+                                            .config_known = true,
+                                            .aof = true,
+                                            .noeviction = true,
+                                            .replicas = 1,
+                                            .min_replicas = 1,
+                                            .min_replicas_lag_ms = 5000,
+                                            .node_timeout_ms = 5000};
+    struct drift_store_health h;
+    struct heard said;
+#define SAYS(change, settle, n_bad, n_warned, part)                                                                    \
+    do {                                                                                                               \
+        h = good;                                                                                                      \
+        said = (struct heard){0};                                                                                      \
+        change;                                                                                                        \
+        drift_store_health_judge(&h, settle, hear, &said);                                                             \
+        ck_assert_msg(said.bad == (n_bad) && said.warned == (n_warned) && strstr(said.all, part), "%s", said.all);     \
+    } while (0)
+    SAYS((void)0, 10000, 0, 0, "");
+    SAYS((h.noeviction = false, strcpy(h.maxmemory_policy, "allkeys-lru"), h.maxmemory = 1 << 20), 10000, 1, 0,
+         "allkeys-lru");
+    SAYS((h.noeviction = false, h.maxmemory = 0), 10000, 0, 1, "before a maxmemory is set");
+    SAYS((h.maxmemory = 100, h.used_memory = 95), 10000, 0, 1, "90 %");
+    SAYS(h.aof = false, 10000, 0, 1, "appendonly");
+    SAYS(strcpy(h.role, "slave"), 10000, 1, 0, "replica");
+    SAYS(h.min_replicas = 0, 10000, 0, 1, "min-replicas-to-write");
+    SAYS((h.min_replicas = 0, h.replicas = 0), 10000, 0, 0, "");
+    SAYS(h.min_replicas_lag_ms = 10000, 10000, 0, 1, "min-replicas-max-lag is 10 s");
+    SAYS(h.node_timeout_ms = 15000, 10000, 0, 1, "cluster-node-timeout is 15000 ms");
+    SAYS((void)0, 0, 0, 1, "state.settle is 0s");
+    SAYS((h.info_known = h.config_known = h.noeviction = false), 10000, 0, 2, "eviction policy is unknown");
+#undef SAYS
+}
+END_TEST
+
 /* ---- a real server in real trouble ---- */
 START_TEST(out_of_memory)
 {
@@ -908,6 +959,7 @@ int main(void)
     ADD(nobody_there);
     ADD(passwords);
     ADD(health);
+    ADD(health_judged);
     ADD(out_of_memory);
     ADD(isolated_master);
     ADD(replica);

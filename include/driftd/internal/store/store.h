@@ -266,13 +266,23 @@ int drift_store_baseline_activate(struct drift_store *s, const char *model, cons
 
 /* ---- health: what `check --connect` and start-up report ---- */
 struct drift_store_health {
+    char address[160];
     char version[32], maxmemory_policy[32], role[16];
     bool info_known, config_known; /* false: the server denies INFO or CONFIG GET to us; texts are "unknown" then */
     bool aof, noeviction, cluster; /* from INFO */
     bool rdb;                      /* from CONFIG GET */
     int64_t maxmemory, used_memory, replicas; /* -1: unknown */
     int64_t min_replicas;                     /* min-replicas-to-write; -1: unknown */
+    int64_t min_replicas_lag_ms;              /* min-replicas-max-lag; -1: unknown */
+    int64_t node_timeout_ms;                  /* cluster-node-timeout; -1: unknown, or no cluster */
 };
 int drift_store_health(struct drift_store *s, struct drift_store_health *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* The same of the i-th master of a cluster; otherwise there is only number 0.  DRIFT_E_NOT_FOUND behind the last. */
+int drift_store_health_of(struct drift_store *s, size_t i, struct drift_store_health *ret,
+                          struct drift_err *err) DRIFT_MUST_CHECK;
+/* Calls say for everything about this server that driftd's promises do not go with; bad: state can be lost or writes
+ * are impossible, else a warning. */
+void drift_store_health_judge(const struct drift_store_health *h, int64_t settle_ms,
+                              void (*say)(void *ctx, bool bad, const char *text), void *ctx);
 
 #endif
