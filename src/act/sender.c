@@ -27,6 +27,8 @@ enum {
     REDIS_AGAIN_MS = 500,
     LOOK_AGAIN_MS = 100,
     LEASE_SLACK_MS = 15000,
+    LATE_QUIET_MS = 3000, /* a notice waits until so long no more old entries have come ... */
+    LATE_WAIT_MS = 60000, /* ... but no longer than this */
     DROP_AT_ONCE = 100
 };
 
@@ -34,6 +36,8 @@ struct chain {
     struct drift_chain_id id;
     struct drift_queue queue;
     int64_t read_ms, next_read_ms; /* monotonic */
+    size_t n_late;                 /* too old entries that no notice has yet; since when, and since when so many */
+    int64_t late_since_ms, late_changed_ms;
 };
 
 /* Too old entries of one chain and endpoint, announced together. */
@@ -432,14 +436,34 @@ static void make_notice(struct drift_sender *s, size_t chain, size_t target)
     s->notices = n;
 }
 
+/* After a long outage windows are judged one after the other, for seconds: one notice is to speak of all. */
+static bool all_late_are_there(struct drift_sender *s, struct chain *c)
+{
+    size_t n = 0;
+    int64_t now = mono(s);
+    for (size_t i = 0; i < c->queue.n; i++)
+        n += late_now(s, c->queue.entries[i]);
+    if (!c->n_late)
+        c->late_since_ms = now;
+    if (n != c->n_late)
+        c->late_changed_ms = now;
+    c->n_late = n;
+    return n && (now - c->late_changed_ms >= LATE_QUIET_MS || now - c->late_since_ms >= LATE_WAIT_MS);
+}
+
 static void make_notices(struct drift_sender *s)
 {
-    for (size_t c = 0; c < s->n_chains; c++)
-        for (size_t i = 0; i < s->chains[c].queue.n; i++) {
-            struct drift_queued *e = s->chains[c].queue.entries[i];
+    for (size_t c = 0; c < s->n_chains; c++) {
+        struct chain *chain = &s->chains[c];
+        if (!all_late_are_there(s, chain))
+            continue;
+        for (size_t i = 0; i < chain->queue.n; i++) {
+            struct drift_queued *e = chain->queue.entries[i];
             if (late_now(s, e) && !has_notice(s, c, e->target))
                 make_notice(s, c, e->target);
         }
+        chain->n_late = 0;
+    }
 }
 
 static void notice_remove(struct drift_sender *s, struct notice *gone)
