@@ -335,7 +335,8 @@ static int read_panes(struct drift_store *s, const struct drift_state *st, int64
     int64_t *start_ms = drift_xcalloc(g->n_panes + 1, sizeof *start_ms);
     int rc = 0;
     start_ms[0] = g->start_ms;
-    memcpy(start_ms + 1, g->pane_ms, g->n_panes * sizeof *start_ms);
+    for (size_t k = 0; k < g->n_panes; k++)
+        start_ms[k + 1] = g->pane_ms[k];
     for (size_t i = 0; i < g->n_parts && !rc; i++) {
         struct drift_part *p = &g->parts[i];
         drift_slot_view_release(&p->view);

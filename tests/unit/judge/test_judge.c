@@ -1061,14 +1061,23 @@ static void hasty_feed(bool looks)
     }
 }
 
+static char *alerts_text(void)
+{
+    json_t *j = json_field("", "alerts");
+    char *text = json_dumps(j, JSON_SORT_KEYS);
+    json_decref(j);
+    return text;
+}
+
 START_TEST(early_changes_nothing)
 {
     size_t notices;
     be_hasty();
     hasty_feed(false);
-    char *v = dump(":v"), *out = final_out(&notices), *alerts = json_dumps(json_field("", "alerts"), JSON_SORT_KEYS);
+    char *v = dump(":v"), *out = final_out(&notices), *alerts = alerts_text();
     ck_assert_uint_eq(notices, 0);
     ck_assert_int_eq(number(&server, "EXISTS", "driftd:{m/g%2F1/phish-url}:early"), 0);
+    new_judge(config);
     drift_config_free(hasty);
     tell(&server, "FLUSHALL");
     memset(slot_head, 0, sizeof slot_head);
@@ -1077,12 +1086,18 @@ START_TEST(early_changes_nothing)
     be_hasty();
     hasty_feed(true);
     ck_assert_uint_eq(n_early, 12);
-    char *v2 = dump(":v"), *out2 = final_out(&notices), *alerts2 = json_dumps(json_field("", "alerts"), JSON_SORT_KEYS);
+    char *v2 = dump(":v"), *out2 = final_out(&notices), *alerts2 = alerts_text();
     ck_assert_uint_eq(notices, 2); /* the page and the notice of one rule, for one window, told once */
     ck_assert_str_eq(v, v2);
     ck_assert_str_eq(out, out2);
     ck_assert_uint_gt(strlen(out), 1000);
     ck_assert_str_eq(alerts, alerts2);
+    free(v);
+    free(v2);
+    free(out);
+    free(out2);
+    free(alerts);
+    free(alerts2);
     new_judge(config);
     drift_config_free(hasty);
 }
