@@ -14,6 +14,7 @@
 #include "driftd/internal/act/address.h"
 #include "driftd/internal/act/sign.h"
 #include "driftd/internal/cli.h"
+#include "driftd/internal/cli/cost.h"
 #include "driftd/internal/config/check.h"
 #include "driftd/internal/decode/registry.h"
 #include "driftd/internal/ingest/probe.h"
@@ -41,51 +42,39 @@ static const char usage[] =
     "  driftd check -c /etc/driftd/driftd.yaml --connect --timeout 5s\n";
 
 /* ---- summary ---- */
-enum {
-    ASSUMED_FEATURES = 50, /* when the configuration does not list them */
-    ID_BYTES = 17,         /* of an event id: 16, and its share of a field */
-    COLUMN_BYTES = 110,    /* of one column in a saved window: 100 cells; 50 were measured with 150 events */
-    VERDICT_BYTES = 1400   /* of one column in a verdict's body, counts and measures: measured */
-};
-
-static uint64_t columns_of(const struct drift_config *c, const struct drift_model *m)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < m->n_streams; i++) {
-        const struct drift_stream *s = &c->streams[m->streams[i]];
-        n += s->n_feature_fields ? s->n_feature_fields : s->features ? (size_t)ASSUMED_FEATURES : 0;
-        n += (uint64_t)(s->score != NULL) + (s->decision != NULL) + (s->source != NULL) + (s->latency != NULL) +
-             (s->label != NULL);
-    }
-    return n;
-}
-
 static const char *bytes_text(uint64_t bytes, char *buf, size_t cap)
 {
     if (bytes >= 10 << 20)
-        snprintf(buf, cap, "%llu MiB", (unsigned long long)(bytes >> 20));
+        snprintf(buf, cap, "%llu MiB", (unsigned long long)((bytes >> 20) + 1));
     else
         snprintf(buf, cap, "%llu KiB", (unsigned long long)((bytes >> 10) + 1));
     return buf;
 }
 
+static void show_cost(const struct drift_config *c, const struct drift_model *m)
+{
+    struct drift_cost cost = drift_cost_of(c, m);
+    char usual[32], most[32];
+    printf("    in Redis a partition about %s, at most %s (%llu windows of %llu columns)\n",
+           bytes_text(cost.partition.usual, usual, sizeof usual), bytes_text(cost.partition.most, most, sizeof most),
+           (unsigned long long)cost.windows, (unsigned long long)cost.columns);
+    printf("    in Redis the model about %s, at most %s (%u verdicts, %llu headers, baseline, plan)\n",
+           bytes_text(cost.model.usual, usual, sizeof usual), bytes_text(cost.model.most, most, sizeof most),
+           c->state.keep_verdicts, (unsigned long long)cost.headers);
+    if (m->dedup_by)
+        printf("    each event counts once by its id: up to %s more a partition and chain (%u ids)\n",
+               bytes_text(cost.ids, most, sizeof most), m->dedup_max_ids);
+}
+
 static void show_model(const struct drift_config *c, const struct drift_model *m)
 {
-    char size[48], every[48], late[48], state[32], verdicts[32];
-    uint64_t columns = columns_of(c, m);
-    uint64_t windows = (uint64_t)((m->lateness_ms + c->state.retain_ms + m->window_ms - m->every_ms) / m->every_ms) + 2;
+    char size[48], every[48], late[48];
     printf("  model %s: owner %s, criticality %s, windows of %s%s%s, lateness %s, %zu rules\n", m->name,
            c->owners[m->owner].name, m->criticality, drift_duration_text(m->window_ms, size, sizeof size),
            m->every_ms < m->window_ms ? " every " : "",
            m->every_ms < m->window_ms ? drift_duration_text(m->every_ms, every, sizeof every) : "",
            drift_duration_text(m->lateness_ms, late, sizeof late), m->n_rules);
-    printf("    in Redis about %s a partition (%llu windows of %llu columns) and %s of verdicts\n",
-           bytes_text(windows * columns * COLUMN_BYTES, state, sizeof state), (unsigned long long)windows,
-           (unsigned long long)columns,
-           bytes_text(c->state.keep_verdicts * columns * VERDICT_BYTES, verdicts, sizeof verdicts));
-    if (m->dedup_by)
-        printf("    each event counts once by its id: up to %s more a partition and chain (%u ids)\n",
-               bytes_text((uint64_t)m->dedup_max_ids * ID_BYTES, state, sizeof state), m->dedup_max_ids);
+    show_cost(c, m);
 }
 
 static void show_stream(const struct drift_stream *s)

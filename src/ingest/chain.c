@@ -23,6 +23,7 @@ void drift_chain_init(struct drift_chain *c, const struct drift_model *m, enum d
     c->events = drift_series(DRIFT_M_EVENTS, m->name, name, (char *)NULL);
     c->late = drift_series(DRIFT_M_LATE, m->name, name, (char *)NULL);
     c->open = drift_series(DRIFT_M_OPEN_WINDOWS, m->name, name, (char *)NULL);
+    c->bytes = drift_series(DRIFT_M_STATE_BYTES, m->name, name, (char *)NULL);
     c->late_by = drift_series(DRIFT_M_LATE_SECONDS, m->name, name, drift_reason_name(DRIFT_REASON_LATE), (char *)NULL);
     c->late_after_idle_by = drift_series(DRIFT_M_LATE_SECONDS, m->name, name,
                                          drift_reason_name(DRIFT_REASON_LATE_AFTER_IDLE), (char *)NULL);

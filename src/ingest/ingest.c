@@ -155,7 +155,7 @@ static void report_open(struct drift_ingest *ing)
 {
     for (size_t c = 0; c < ing->n_chains; c++) {
         size_t n = 0;
-        uint64_t ids = 0, most = 0;
+        uint64_t ids = 0, most = 0, bytes = 0;
         for (size_t i = 0; i < ing->n_owned; i++) {
             const struct owned *o = ing->owned[i];
             for (size_t k = 0; o->state && k < o->stream->n_chains; k++)
@@ -163,10 +163,12 @@ static void report_open(struct drift_ingest *ing)
                     uint64_t held = drift_partition_ids(o->state, k);
                     n += drift_partition_open_windows(o->state, k);
                     ids += held;
+                    bytes += drift_partition_stored_bytes(o->state, k);
                     most = held > most ? held : most;
                 }
         }
         drift_series_set(ing->chains[c].open, (double)n);
+        drift_series_set(ing->chains[c].bytes, (double)(bytes + ids * DRIFT_ID_BYTES));
         if (!ing->chains[c].ids)
             continue;
         drift_series_set(ing->chains[c].ids, (double)ids);

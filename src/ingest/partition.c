@@ -28,6 +28,7 @@ struct window {
     uint64_t n;
     uint32_t plan_seq;
     bool partial, dirty, stored;   /* stored: the slot has a blob of it */
+    size_t stored_bytes;           /* of that, with its field's name */
     struct drift_summary *summary; /* NULL: closed, the slot alone has the counts */
     struct drift_binding *binding; /* of the partition's binding list */
     struct drift_idset *ids;       /* deduplicate: of the events counted, while it is open */
@@ -49,9 +50,10 @@ struct chain_state {
     bool gone_dirty;
     char gone_field[2 * DRIFT_NAME_MAX + 96], gone_text[NUMBER];
     struct total late, late_after_idle, reconciled;
-    struct window *last; /* the window that took the last event */
-    size_t n_open;       /* windows with a summary */
-    uint64_t n_ids;      /* in the sets of all windows */
+    struct window *last;   /* the window that took the last event */
+    size_t n_open;         /* windows with a summary */
+    uint64_t n_ids;        /* in the sets of all windows */
+    uint64_t stored_bytes; /* of all windows */
 };
 
 struct bound { /* one binding a layout and chain */
@@ -285,6 +287,13 @@ static void load_uncounted(struct window *w, const struct drift_chain *c, const 
               KV_S("text", "counted with another baseline's cells than its plan gives: the window is partial"));
 }
 
+static void note_stored(struct drift_partition *p, struct window *w, size_t len)
+{
+    p->chains[w->chain].stored_bytes -= w->stored_bytes;
+    w->stored_bytes = len ? len + strlen(w->field) : 0;
+    p->chains[w->chain].stored_bytes += w->stored_bytes;
+}
+
 static int load_window(struct drift_partition *p, size_t chain, int64_t start, const struct drift_pair *f,
                        struct drift_err *err)
 {
@@ -300,6 +309,7 @@ static int load_window(struct drift_partition *p, size_t chain, int64_t start, c
     w->n = head.n;
     w->partial = head.partial;
     w->stored = true;
+    note_stored(p, w, f->len);
     if (p->wm_ms >= w->close_ms)
         return 0;
     if ((rc = open_window(p, w, err)) == 0)
@@ -738,6 +748,7 @@ static void take_out(struct drift_partition *p, struct window *w)
     p->dropped = drift_xrealloc(p->dropped, p->n_dropped + 1, sizeof(struct window *));
     p->dropped[p->n_dropped++] = w;
     cs->n_open -= w->summary != NULL;
+    note_stored(p, w, 0);
     if (cs->last == w)
         cs->last = NULL;
 }
@@ -925,6 +936,8 @@ void drift_partition_flushed(struct drift_partition *p)
     for (size_t i = 0; i < p->n_windows; i++) {
         struct window *w = p->windows[i];
         w->stored = w->stored || w->dirty;
+        if (w->dirty)
+            note_stored(p, w, w->blob.len);
         w->dirty = false;
         if (w->ids)
             drift_idset_flushed(w->ids);
@@ -972,6 +985,11 @@ int64_t drift_partition_last_close(const struct drift_partition *p)
 size_t drift_partition_open_windows(const struct drift_partition *p, size_t chain)
 {
     return p->chains[chain].n_open;
+}
+
+uint64_t drift_partition_stored_bytes(const struct drift_partition *p, size_t chain)
+{
+    return p->chains[chain].stored_bytes;
 }
 
 uint64_t drift_partition_ids(const struct drift_partition *p, size_t chain)

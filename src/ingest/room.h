@@ -16,6 +16,7 @@
 #include "driftd/internal/ingest/ingest.h"
 #include "driftd/internal/ingest/partition.h"
 #include "driftd/internal/ingest/quarantine.h"
+#include "driftd/internal/window/idset.h"
 
 #include <pthread.h>
 

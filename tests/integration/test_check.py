@@ -14,7 +14,7 @@ class Check(env.Case):
             done = self.check("-c", os.path.join(env.ROOT, "config", f"{name}.yaml"))
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
             self.assertIn(f"{name}.yaml is good: streams ", done.stdout)
-            self.assertRegex(done.stdout, r"in Redis about \d+ KiB a partition")
+            self.assertRegex(done.stdout, r"in Redis a partition about \d+ [KM]iB, at most \d+ [KM]iB")
 
     def test_statuses(self):
         path = os.path.join(self.dir, "bad.yaml")

@@ -42,6 +42,8 @@
       "Event time up to which the partition has been read.")                                                           \
     X(PARTITIONS, "driftd_partitions_owned", gauge, "", "Partitions this instance reads now.")                         \
     X(OPEN_WINDOWS, "driftd_open_windows", gauge, "model,chain", "Windows with counts in memory of this instance.")    \
+    X(STATE_BYTES, "driftd_state_bytes", gauge, "model,chain",                                                         \
+      "Bytes of counts and event ids in Redis, of this instance's partitions.")                                        \
     X(DEDUP_IDS, "driftd_deduplicate_ids", gauge, "model,chain",                                                       \
       "Event ids of open windows in memory of this instance (deduplicate).")                                           \
     X(DEDUP_SHARE, "driftd_deduplicate_fill_ratio", gauge, "model,chain",                                              \

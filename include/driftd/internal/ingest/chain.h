@@ -38,7 +38,7 @@ struct drift_chain {
     int64_t missing_mono_ms;     /* since when a topic that matches a pattern is not listed; 0: none is missing */
     bool announced;              /* its last entry has been ours: another one behind it is newer, not older */
     uint32_t announced_over;     /* seq of the other one, once said */
-    struct drift_series *events, *late, *open;
+    struct drift_series *events, *late, *open, *bytes;
     struct drift_series *late_by, *late_after_idle_by; /* how late */
     struct drift_series *ids, *ids_share;              /* NULL without deduplicate */
 };

@@ -1,0 +1,54 @@
+/* src/cli/cost.c    What a model takes in Redis, for `driftd check`: sizes measured with Redis 7.0, rounded up. */
+#include "driftd/internal/cli/cost.h"
+
+#include <stdbool.h>
+
+enum {
+    ASSUMED_FEATURES = 50, /* when the configuration does not list them */
+    ID_BYTES = 17          /* of an event id: 16, and its share of a field */
+};
+
+/* Of one thing: fixed, and for each column (or rule). */
+struct rate {
+    uint64_t fixed, each;
+};
+struct rates {
+    struct rate usual, most;
+};
+static const struct rates window = {{200, 110}, {26000, 810}}; /* at most: 6 tallies of 32 texts; 3 bytes a counter */
+static const struct rates header = {{330, 0}, {1500, 0}};
+static const struct rates body = {{2000, 1700}, {6000, 8000}};
+static const struct rates baseline = {{1000, 2200}, {3000, 12000}};
+static const struct rates chain = {{4000, 400}, {12000, 2000}}; /* each: of a rule */
+
+static void add(struct drift_cost_bytes *to, const struct rates *r, uint64_t n, uint64_t each)
+{
+    to->usual += n * (r->usual.fixed + each * r->usual.each);
+    to->most += n * (r->most.fixed + each * r->most.each);
+}
+
+static uint64_t columns_of(const struct drift_config *c, const struct drift_model *m)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < m->n_streams; i++) {
+        const struct drift_stream *s = &c->streams[m->streams[i]];
+        n += s->n_feature_fields ? s->n_feature_fields : s->features ? (size_t)ASSUMED_FEATURES : 0;
+        n += (uint64_t)(s->score != NULL) + (s->decision != NULL) + (s->source != NULL) + (s->latency != NULL) +
+             (s->label != NULL);
+    }
+    return n;
+}
+
+struct drift_cost drift_cost_of(const struct drift_config *c, const struct drift_model *m)
+{
+    struct drift_cost cost = {.columns = columns_of(c, m), .ids = (uint64_t)m->dedup_max_ids * ID_BYTES};
+    int64_t judged_ms = c->state.retain_ms + m->window_ms - m->every_ms;
+    cost.windows = (uint64_t)((m->lateness_ms + judged_ms) / m->every_ms) + 2;
+    cost.headers = (uint64_t)((c->state.retain_ms + m->window_ms) / m->every_ms) + 2;
+    add(&cost.partition, &window, cost.windows, cost.columns);
+    add(&cost.model, &header, cost.headers, 0);
+    add(&cost.model, &body, c->state.keep_verdicts, cost.columns);
+    add(&cost.model, &baseline, 1, cost.columns);
+    add(&cost.model, &chain, 1, m->n_rules);
+    return cost;
+}
