@@ -7,7 +7,7 @@
 
 #include "driftd/internal/config/fill.h"
 
-const char *drift_format_name(const char *s);    /* names of things of the configuration */
+const char *drift_format_name(const char *s); /* names of things of the configuration */
 const char *drift_format_brokers(const char *s);
 const char *drift_format_nodes(const char *s); /* host:port,host:port */
 const char *drift_format_topic(const char *s);

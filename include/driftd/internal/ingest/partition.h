@@ -75,7 +75,7 @@ bool drift_partition_closes(const struct drift_partition *p, int64_t to_ms);
 int64_t drift_partition_last_close(const struct drift_partition *p);
 size_t drift_partition_open_windows(const struct drift_partition *p, size_t chain);
 uint64_t drift_partition_stored_bytes(const struct drift_partition *p, size_t chain); /* of counts in the slot */
-uint64_t drift_partition_ids(const struct drift_partition *p, size_t chain); /* event ids held (deduplicate) */
+uint64_t drift_partition_ids(const struct drift_partition *p, size_t chain);          /* event ids held (deduplicate) */
 uint64_t drift_partition_refused(const struct drift_partition *p, enum drift_reason why); /* since ever */
 
 #endif
