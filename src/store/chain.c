@@ -25,30 +25,6 @@ int drift_store_model_read(struct drift_store *s, struct drift_chain_id id, stru
     return rc;
 }
 
-int drift_store_headers(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_headers,
-                        struct drift_err *err)
-{
-    struct drift_buf key, headers = {0};
-    struct drift_args a;
-    redisReply *r = NULL;
-    *ret_headers = (struct drift_pairs){0};
-    drift_args_script(&a);
-    int rc = drift_key_chain(s, id, "", &key, err);
-    rc = rc ? rc : drift_key_chain(s, id, ":w", &headers, err);
-    if (!rc) {
-        drift_args_add(&a, key.data, key.len);
-        drift_args_add(&a, headers.data, headers.len);
-        rc = drift_script_call(s, DRIFT_SCRIPT_HEADERS, &a, &r, err);
-    }
-    if (!rc && !drift_reply_pairs(r, 2, ret_headers))
-        rc = drift_reply_odd(s, "HEADERS", err);
-    freeReplyObject(r);
-    drift_args_release(&a);
-    drift_buf_release(&headers);
-    drift_buf_release(&key);
-    return rc;
-}
-
 static bool is_reserved(const char *name)
 {
     return !strcmp(name, "head") || !strcmp(name, "fmt") || !strcmp(name, "seen") || !strcmp(name, "judged_until");

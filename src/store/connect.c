@@ -80,6 +80,7 @@ int drift_store_new(const struct drift_redis_config *cfg, const char *group, str
     }
     struct drift_store *s = drift_xcalloc(1, sizeof *s);
     s->reply_max = DRIFT_REPLY_BYTES_MAX;
+    s->portion = DRIFT_PORTION;
     s->group = b.data ? b.data : drift_xstrdup("");
     copy_settings(&s->cfg, cfg);
     s->login = (struct drift_login){s->cfg.username, &s->cfg.password, s->cfg.db, "redis"};

@@ -344,6 +344,7 @@ static int reconnect(struct drift_store *s, struct drift_node *n, struct drift_e
         rc = select_db(s, n, l->db, err);
     if (!rc && n->sentinel)
         rc = drift_sentinel_role(s, n, err);
+    s->connections += !rc;
     if (rc)
         drift_node_close(n);
     return rc;

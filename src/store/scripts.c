@@ -172,14 +172,17 @@ static const char model_read[] =
     "table.insert(out, 1, 'OK')\n"
     "return out\n";
 
-/* KEYS chain, :w */
+/* KEYS chain, :w; ARGV cursor, about how many */
 static const char headers[] =
     PRELUDE
     "local k = KEYS[1]\n"
     "local bad = newer(k)\n"
     "if bad then return bad end\n"
     "redis.call('HSET', k, 'seen', text(now))\n"
-    "local out = redis.call('HGETALL', KEYS[2])\n"
+    "local portion = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', ARGV[2])\n"
+    "local out = portion[2]\n"
+    "table.insert(out, 1, redis.call('HGET', k, 'judged_until') or '')\n"
+    "table.insert(out, 1, portion[1])\n"
     "table.insert(out, 1, text(now))\n"
     "table.insert(out, 1, 'OK')\n"
     "return out\n";

@@ -1,6 +1,7 @@
 /* tests/unit/store/test_chain.c    Model slots, outbox and baselines against a real redis-server. */
 #include <inttypes.h>
 
+#include "driftd/internal/store/redis.h"
 #include "server.h"
 
 static struct server server;
@@ -202,6 +203,68 @@ START_TEST(verdict_replies)
 END_TEST
 
 /* Apart from what the judge reads at each step, and binary safe. */
+struct interruption {
+    int at, seen;
+};
+static enum fate interrupt(void *ctx)
+{
+    struct interruption *i = ctx;
+    return ++i->seen == i->at ? DROP_REPLY : PASS;
+}
+
+static void check_headers(struct drift_store *t, int n)
+{
+    struct drift_pairs p;
+    static bool seen[5000];
+    memset(seen, 0, sizeof seen);
+    ok(drift_store_headers(t, input, &p, &err));
+    ck_assert_uint_eq(p.n, (size_t)n);
+    for (size_t i = 0; i < p.n; i++) {
+        int at = atoi(p.pair[i].name) / 1000;
+        ck_assert(!seen[at]);
+        seen[at] = true;
+        ck_assert_int_eq(atoi(p.pair[i].value), at);
+    }
+    drift_pairs_release(&p);
+}
+
+/* More headers than one portion: none is missing, none comes twice, also when the connection is lost in between. */
+START_TEST(headers_in_portions)
+{
+    enum { N = 5000 };
+    struct interruption i = {0, 0};
+    struct proxy p;
+    ck_assert_int_eq(init(input, 1), DRIFT_REPLY_OK);
+    redisContext *c = redisConnectUnix(server.socket);
+    for (int k = 0; k < N; k++)
+        redisAppendCommand(c, "HSET " KEY ":w %d000 %d", k, k);
+    for (int k = 0; k < N; k++) {
+        redisReply *r;
+        ck_assert_int_eq(redisGetReply(c, (void **)&r), REDIS_OK);
+        freeReplyObject(r);
+    }
+    redisFree(c);
+    tell(&server, "HSET " KEY " judged_until %d000", N);
+    check_headers(s, N);
+    proxy_start(&p, &server, "proxy", interrupt, &i);
+    struct drift_store *t = store_at(p.path, "g");
+    t->portion = 300;
+    check_headers(t, N);
+    ck_assert_int_gt(i.seen, 10);
+    for (int at = 1; at <= 9; at++) { /* a lost reply at each of the first portions: all starts anew */
+        i = (struct interruption){at, 0};
+        check_headers(t, N);
+        ck_assert_int_ge(i.seen, at + N / 300);
+    }
+    /* written while the portions came: left for the next time, whichever of them HSCAN would give */
+    tell(&server, "HSET " KEY " judged_until %d000", N - 10);
+    check_headers(t, N - 10);
+    check_headers(s, N); /* one portion is one instant */
+    drift_store_free(t);
+    proxy_stop(&p);
+}
+END_TEST
+
 START_TEST(headers_are_apart)
 {
     struct drift_pairs p;
@@ -519,6 +582,7 @@ int main(void)
     ADD(plan_add_replies);
     ADD(verdict_replies);
     ADD(headers_are_apart);
+    ADD(headers_in_portions);
     ADD(verdict_refuses);
     ADD(verdict_all_or_nothing);
     ADD(large_verdict);

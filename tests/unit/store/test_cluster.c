@@ -587,7 +587,6 @@ START_TEST(mutated_tables)
         struct drift_redis_config cfg = {.timeout_ms = 10};
         char text[sizeof good], nodes[64];
         struct drift_store *s;
-        enum drift_reply reply;
         memcpy(text, good, sizeof good);
         for (uint64_t k = drift_rng_below(&r, 4); k > 0; k--)
             text[drift_rng_below(&r, sizeof good - 1)] = "$*+-:0123456789\r\nx"[drift_rng_below(&r, 18)];
@@ -595,7 +594,7 @@ START_TEST(mutated_tables)
         snprintf(nodes, sizeof nodes, "127.0.0.1:%d", a.port);
         cfg.cluster = nodes;
         ok(drift_store_new(&cfg, "g", &s, &err));
-        (void)!check(s, &reply);
+        (void)!drift_cluster_whole(s, &err); /* not a call: it would ask a resolver for names that are none */
         taken += s->cluster->of[0] != 0;
         for (int k = 0; k < DRIFT_SLOTS; k++)
             ck_assert(!s->cluster->of[k] || s->cluster->node[s->cluster->of[k] - 1]->host[0]);

@@ -23,6 +23,7 @@ enum {
     DRIFT_KEY_MAX = 4096,
     DRIFT_SEEDS_MAX = 64,      /* nodes of a cluster, or sentinels, that a configuration names */
     DRIFT_NODES_MAX = 512,     /* nodes of a cluster that are known at a time: masters, and seeds */
+    DRIFT_PORTION = 20000,     /* verdict headers that one call asks for */
     DRIFT_SLOTS = 16384,       /* of a cluster */
     DRIFT_REDIRECTIONS_MAX = 5 /* that one call follows */
 };
@@ -167,6 +168,8 @@ struct drift_store {
     struct drift_cluster *cluster;   /* NULL: not so */
     struct drift_node *at;           /* talked to last: what error texts and disconnecting mean */
     size_t reply_max;                /* DRIFT_REPLY_BYTES_MAX; smaller in tests */
+    int portion;                     /* of HEADERS; smaller in tests */
+    uint64_t connections;            /* made since ever */
     struct drift_budget budget;
     char sha[DRIFT_N_SCRIPT][41]; /* "": not asked for yet */
 };

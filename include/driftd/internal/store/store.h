@@ -172,7 +172,8 @@ struct drift_chain_id {
 };
 int drift_store_model_read(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_fields,
                            int64_t *ret_now_ms, struct drift_err *err) DRIFT_MUST_CHECK;
-/* HEADERS: the verdict headers that are still kept, named by the window start, in no order.  Writes `seen` as
+/* HEADERS: the verdict headers that are still kept, named by the window start, in no order; in portions, however many
+ * there are (10 million are refused: DRIFT_E_FULL), those added meanwhile may be missing.  Writes `seen` as
  * MODEL_READ does.  Costs time for all windows judged within `retain`: not for every window. */
 int drift_store_headers(struct drift_store *s, struct drift_chain_id id, struct drift_pairs *ret_headers,
                         struct drift_err *err) DRIFT_MUST_CHECK;
