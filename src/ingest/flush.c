@@ -17,7 +17,7 @@ static void report_partition(struct drift_ingest *ing, struct owned *o)
         drift_series_set(o->watermark, (double)wm / 1000);
 }
 
-static void note_flush(const char *result, size_t bytes, int64_t took_ms)
+static void note_flush(const char *result, size_t bytes, int64_t took_ns)
 {
     static struct drift_series *b, *s; /* one thread flushes */
     if (!b) {
@@ -26,15 +26,22 @@ static void note_flush(const char *result, size_t bytes, int64_t took_ms)
     }
     drift_count(DRIFT_M_FLUSHES, result);
     drift_series_add(b, (double)bytes);
-    drift_series_add(s, (double)took_ms / 1e3);
+    drift_series_add(s, (double)took_ns / 1e9);
 }
 
-/* Sends f until it is known what became of it: the same bytes a second time when the first reply was lost. */
-static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_flush *f, size_t bytes,
+/* A flush takes a tenth of a millisecond. */
+static int64_t mono_ns(const struct drift_ingest *ing)
+{
+    return ing->set.clock->mono_ns(ing->set.clock->ctx);
+}
+
+/* Sends f until it is known what became of it: the same bytes a second time when the first reply was lost.  began_ns:
+ * when f began to be made. */
+static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_flush *f, size_t bytes, int64_t began_ns,
                       enum drift_reply *reply, struct drift_err *err)
 {
     char head[DRIFT_HEAD];
-    int64_t now, began = mono(ing);
+    int64_t now;
     drift_random_hex32(head);
     f->prev = o->head;
     f->new_head = head;
@@ -44,7 +51,7 @@ static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_fl
     if (rc == DRIFT_E_AWAY)
         rc = drift_store_flush(ing->set.store, id, f, reply, &now, err);
     if (rc) {
-        note_flush("in_doubt", bytes, mono(ing) - began);
+        note_flush("in_doubt", bytes, mono_ns(ing) - began_ns);
         return rc;
     }
     if (*reply == DRIFT_REPLY_OK)
@@ -55,7 +62,7 @@ static int send_flush(struct drift_ingest *ing, struct owned *o, struct drift_fl
                : *reply == DRIFT_REPLY_DUP   ? "duplicate"
                : *reply == DRIFT_REPLY_STALE ? "stale"
                                              : "busy",
-               bytes, mono(ing) - began);
+               bytes, mono_ns(ing) - began_ns);
     return 0;
 }
 
@@ -81,8 +88,9 @@ bool drift_owned_flush(struct drift_ingest *ing, struct owned *o)
     if (!quarantine_settled(ing))
         return true; /* the flush stays due */
     bool urgent = drift_partition_urgent(o->state);
+    int64_t began_ns = mono_ns(ing);
     drift_partition_prepare(o->state, redis_now(ing), &f, &bytes);
-    if (send_flush(ing, o, &f, bytes, &reply, &err))
+    if (send_flush(ing, o, &f, bytes, began_ns, &reply, &err))
         return !drift_owned_store_failed(ing, o, &err);
     if (reply == DRIFT_REPLY_STALE) {
         drift_owned_stale(ing, o);
@@ -106,7 +114,7 @@ bool drift_owned_advance(struct drift_ingest *ing, struct owned *o, int64_t to_m
     struct drift_flush f = {.advance = true, .advance_to_ms = to_ms};
     struct drift_err err;
     enum drift_reply reply;
-    if (send_flush(ing, o, &f, 0, &reply, &err))
+    if (send_flush(ing, o, &f, 0, mono_ns(ing), &reply, &err))
         return !drift_owned_store_failed(ing, o, &err);
     if (reply == DRIFT_REPLY_STALE) {
         drift_owned_stale(ing, o);

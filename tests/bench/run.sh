@@ -8,4 +8,6 @@ cmake --build --preset release >/dev/null
 for bench in build/release/tests/bench_*; do
     "$bench"
 done
-DRIFTD_BUILD=$root/build/release /usr/bin/python3 tests/bench/throughput.py
+for bench in throughput flush recovery; do
+    DRIFTD_BUILD=$root/build/release /usr/bin/python3 "tests/bench/$bench.py"
+done
