@@ -250,6 +250,11 @@ static const json_t *part_here(const struct status *s, const struct part *p)
     return NULL;
 }
 
+static int64_t written_ago_ms(const struct drift_slot_show *v)
+{
+    return v->at_ms < 0 || v->at_ms > v->now_ms ? 0 : v->now_ms - v->at_ms;
+}
+
 static json_t *part_json(const struct status *s, size_t index)
 {
     const struct part *p = &s->parts[index];
@@ -263,7 +268,7 @@ static json_t *part_json(const struct status *s, size_t index)
         (int)p->partition, "read", read, "owner", v->owner && *v->owner ? text_json(v->owner) : json_null(), "offset",
         number_json(offset, read), "high", number_json(high, ends), "lag", number_json(lag, ends), "watermark",
         time_json(v->wm_ms, v->wm_ms != INT64_MIN && v->exists), "idle", v->has_adv && v->adv_to_ms == v->wm_ms,
-        "wrote_ms_ago", number_json(v->now_ms - v->at_ms, v->exists && v->at_ms != INT64_MIN), "waits",
+        "wrote_ms_ago", number_json(written_ago_ms(v), v->exists && v->at_ms != INT64_MIN), "waits",
         text_json(p->damage ? p->damage
                   : waits   ? waits
                             : v->waits),
@@ -277,7 +282,7 @@ static json_t *instances_json(const struct status *s)
     for (size_t i = 0; i < s->n_parts; i++) {
         const struct drift_slot_show *v = &s->parts[i].slot;
         json_t *one = NULL, *name = text_json(v->owner && *v->owner ? v->owner : NULL);
-        int64_t ago = v->now_ms - v->at_ms;
+        int64_t ago = written_ago_ms(v);
         if (!json_is_string(name) || v->at_ms == INT64_MIN) {
             json_decref(name);
             continue;
