@@ -19,17 +19,17 @@ MUTANTS = {
     ],
     # counts first, the offset by a write of its own behind it: a crash in between counts records twice
     "offset_apart": [
-        ("src/ingest/flush.c", "    if (send_flush(ing, o, &f, bytes, &reply, &err))\n        return !drift_owned_store_failed(ing, o, &err);\n"
+        ("src/ingest/flush.c", "    if (send_flush(ing, o, &f, bytes, began_ns, &reply, &err))\n        return !drift_owned_store_failed(ing, o, &err);\n"
                                "    if (reply == DRIFT_REPLY_STALE) {\n        drift_owned_stale(ing, o);\n        return true;\n    }\n"
                                "    drift_partition_flushed",
          '''    struct drift_flush apart = {.n_sets = f.n_sets && !strcmp(f.sets[0].name, "offset"), .sets = f.sets};
     f.n_sets -= apart.n_sets;
     f.sets += apart.n_sets;
-    if (send_flush(ing, o, &f, bytes, &reply, &err))
+    if (send_flush(ing, o, &f, bytes, began_ns, &reply, &err))
         return !drift_owned_store_failed(ing, o, &err);
     if (reply != DRIFT_REPLY_STALE && apart.n_sets) {
         %s
-        if (send_flush(ing, o, &apart, 0, &reply, &err))
+        if (send_flush(ing, o, &apart, 0, began_ns, &reply, &err))
             return !drift_owned_store_failed(ing, o, &err);
     }
     if (reply == DRIFT_REPLY_STALE) {
@@ -45,11 +45,11 @@ MUTANTS = {
     ],
     # reading goes on at the group's committed offset, which is committed before the counts are saved: a crash loses them
     "commit_before_flush": [
-        ("src/ingest/flush.c", "    if (send_flush(ing, o, &f, bytes, &reply, &err))\n",
+        ("src/ingest/flush.c", "    if (send_flush(ing, o, &f, bytes, began_ns, &reply, &err))\n",
          '''    struct drift_fetch before = {o->topic, o->number, drift_partition_next(o->state), false};
     drift_group_commit(ing->group, &before, 1);
     %s
-    if (send_flush(ing, o, &f, bytes, &reply, &err))
+    if (send_flush(ing, o, &f, bytes, began_ns, &reply, &err))
 ''' % PAUSE),
         ("src/ingest/flush.c", "#include <string.h>\n", "#include <poll.h>\n#include <string.h>\n"),
         ("src/ingest/owned.c", "    if (o->end_offset < 0)\n        o->end_offset = high;\n",
