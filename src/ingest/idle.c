@@ -1,10 +1,10 @@
 /* src/ingest/idle.c    Raises the watermarks of silent partitions, and of all at the end of the log.
  *
- * Silent is one that is at the end of its log and in which nothing was counted for idle_after; records that are refused
- * (malformed, late, in the future) move no watermark, so they are silence too, or a sender of rubbish would hold all
- * windows for ever.  That stays exact: an advance is written under the slot's head when all that was read before it has
- * been, records that are refused are so at whatever watermark, and one that comes later and would have counted is
- * late_after_idle, as after any silence. */
+ * Silent is one in which nothing was counted for idle_after, and that has been read to the end of its log; records that
+ * are refused (malformed, late, in the future) move no watermark, so they are silence too, or a sender of rubbish would
+ * hold all windows for ever.  That stays exact: an advance is written under the slot's head when all that was read
+ * before it has been, records that are refused are so at whatever watermark, and one that comes later and would have
+ * counted is late_after_idle, as after any silence. */
 #include "room.h"
 
 #include <inttypes.h>
@@ -63,11 +63,24 @@ static bool at_end(const struct owned *o)
            (drift_partition_next(o->state) >= o->end_offset || (o->eof && o->eof_offset >= o->end_offset));
 }
 
+/* Where reading stands: markers of transactions are passed without a record. */
+static int64_t read_to(const struct owned *o)
+{
+    int64_t next = drift_partition_next(o->state);
+    return o->eof && o->eof_offset > next ? o->eof_offset : next;
+}
+
+/* All that was in the log when the brokers were asked, since since_ms, has been read. */
+static bool has_read_answer(const struct owned *o, int64_t since_ms)
+{
+    return o->asked_ms >= since_ms && read_to(o) >= o->asked_high;
+}
+
 static bool is_idle(const struct drift_ingest *ing, const struct owned *o, int64_t since_ms)
 {
     if (ing->set.until_end)
         return at_end(o);
-    return o->state && o->eof && o->last_record_ms <= since_ms;
+    return o->state && o->last_record_ms <= since_ms && (o->eof || has_read_answer(o, since_ms));
 }
 
 void drift_ingest_slowest(struct drift_ingest *ing, const struct drift_chain *c, int64_t start_ms, int64_t close_ms,
@@ -120,17 +133,22 @@ static int busy_watermark(struct drift_ingest *ing, const struct owned *o, int64
     return rc;
 }
 
-/* Brokers that do not answer look like a silent topic: only one that says that nothing came after what was read makes a
- * partition idle. */
-static bool log_has_ended(struct drift_ingest *ing, struct owned *o)
+/* Brokers that do not answer look like a silent topic: only one that says where the log ends makes a partition idle.  A
+ * log to which refused records are added without a pause has no end; it is read to where it ended when that was asked.
+ */
+static bool has_read_to_end(struct drift_ingest *ing, struct owned *o, int64_t since_ms)
 {
-    int64_t low, high;
+    int64_t low;
     struct drift_err err;
-    if (drift_group_bounds(ing->group, o->topic, o->number, ASK_MS, &low, &high, &err)) {
+    bool asked = o->asked_ms >= since_ms && o->asked_ms - o->last_record_ms >= ing->set.config->state.idle_after_ms;
+    if (!asked && drift_group_bounds(ing->group, o->topic, o->number, ASK_MS, &low, &o->asked_high, &err)) {
+        o->asked_ms = INT64_MIN;
         ing->ask_ms = mono(ing) + ASK_RETRY_MS;
         return false;
     }
-    return high <= o->eof_offset || high <= drift_partition_next(o->state);
+    if (!asked)
+        o->asked_ms = mono(ing);
+    return has_read_answer(o, since_ms);
 }
 
 bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o)
@@ -138,8 +156,8 @@ bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o)
     struct drift_err err;
     int64_t now = mono(ing), since = now - ing->set.config->state.idle_after_ms, wall = drift_wall_ms(ing->set.clock),
             to;
-    if (!o->eof || o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms || now > ing->ask_until_ms ||
-        !drift_partition_closes(o->state, wall))
+    if (o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms || now > ing->ask_until_ms ||
+        !drift_partition_closes(o->state, wall) || (!o->eof && !has_read_to_end(ing, o, since)))
         return true;
     if (busy_watermark(ing, o, wall, since, &to, &err)) {
         if (err.code != DRIFT_E_AWAY && err.code != DRIFT_E_DENIED) {
@@ -150,8 +168,9 @@ bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o)
         return false;
     }
     if (to == INT64_MIN || to <= drift_partition_watermark(o->state) || !drift_partition_closes(o->state, to) ||
-        !log_has_ended(ing, o))
+        !has_read_to_end(ing, o, since))
         return true;
+    o->asked_ms = INT64_MIN; /* an answer serves once */
     return drift_owned_advance(ing, o, to);
 }
 

@@ -322,6 +322,7 @@ static int acquire(struct drift_ingest *ing, struct owned *o, bool *ret_broker, 
     o->fetching = o->restart = o->first = true;
     o->eof = o->gap_seen = false;
     o->last_record_ms = o->checked_ms = o->flush_due_ms = mono(ing);
+    o->asked_ms = INT64_MIN;
     o->waiting[0] = 0;
     pthread_mutex_unlock(&ing->lock);
     ing->refetch = true;

@@ -66,10 +66,11 @@ struct owned {
     bool fetching, restart, first, gap_seen, eof, progress /* something was counted since last_record_ms */;
     int64_t gap_offset, eof_offset, end_offset /* --until-end: high watermark at first sight; -1: not asked */;
     int64_t retry_ms, last_record_ms /* that was counted or raised the watermark */, flush_due_ms, checked_ms,
-        advance_ms;   /* monotonic */
-    int64_t stall_ms; /* how long it waits the next time that a schema is not to be had */
-    unsigned beyond;  /* sightings of a log that ends before the next offset */
-    int held_by;      /* chain of the stream whose verdicts must catch up first; -1: none */
+        advance_ms, asked_ms; /* monotonic */
+    int64_t asked_high;       /* end of the log at asked_ms */
+    int64_t stall_ms;         /* how long it waits the next time that a schema is not to be had */
+    unsigned beyond;          /* sightings of a log that ends before the next offset */
+    int held_by;              /* chain of the stream whose verdicts must catch up first; -1: none */
     char waiting[DRIFT_ERR_TEXT];
     struct shown shown;
     struct said said, full_said;
