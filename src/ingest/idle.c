@@ -143,6 +143,7 @@ static bool has_read_to_end(struct drift_ingest *ing, struct owned *o, int64_t s
     bool asked = o->asked_ms >= since_ms && o->asked_ms - o->last_record_ms >= ing->set.config->state.idle_after_ms;
     if (!asked && drift_group_bounds(ing->group, o->topic, o->number, ASK_MS, &low, &o->asked_high, &err)) {
         o->asked_ms = INT64_MIN;
+        o->last_record_ms = mono(ing); /* its leader is away, and with it those who write: silence begins anew */
         ing->ask_ms = mono(ing) + ASK_RETRY_MS;
         return false;
     }
@@ -156,8 +157,9 @@ bool drift_owned_tend_idle(struct drift_ingest *ing, struct owned *o)
     struct drift_err err;
     int64_t now = mono(ing), since = now - ing->set.config->state.idle_after_ms, wall = drift_wall_ms(ing->set.clock),
             to;
-    if (o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms || now > ing->ask_until_ms ||
-        !drift_partition_closes(o->state, wall) || (!o->eof && !has_read_to_end(ing, o, since)))
+    if (!ing->reachable || o->last_record_ms > since || now < o->advance_ms || now < ing->ask_ms ||
+        now > ing->ask_until_ms || !drift_partition_closes(o->state, wall) ||
+        (!o->eof && !has_read_to_end(ing, o, since)))
         return true;
     if (busy_watermark(ing, o, wall, since, &to, &err)) {
         if (err.code != DRIFT_E_AWAY && err.code != DRIFT_E_DENIED) {

@@ -212,6 +212,15 @@ static void drop_unkept(struct drift_ingest *ing)
     }
 }
 
+/* While no broker answered, nobody was silent: senders were held up too, and not all are back at the same moment. */
+static void note_reach(struct drift_ingest *ing)
+{
+    bool up = drift_group_reachable(ing->group);
+    for (size_t i = 0; i < ing->n_owned && up && !ing->reachable; i++)
+        ing->owned[i]->last_record_ms = mono(ing);
+    ing->reachable = up;
+}
+
 int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *err)
 {
     size_t n;
@@ -223,6 +232,7 @@ int drift_ingest_step(struct drift_ingest *ing, int wait_ms, struct drift_err *e
         return err->code;
     int rc = drift_group_poll(ing->group, wait_ms, ing->batch, BATCH, &n, err);
     drift_ingest_take(ing, n);
+    note_reach(ing);
     if (rc)
         return rc;
     drift_trouble_tend(ing);

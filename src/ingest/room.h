@@ -65,12 +65,12 @@ struct owned {
     char head[DRIFT_HEAD];
     bool fetching, restart, first, gap_seen, eof, progress /* something was counted since last_record_ms */;
     int64_t gap_offset, eof_offset, end_offset /* --until-end: high watermark at first sight; -1: not asked */;
-    int64_t retry_ms, last_record_ms /* that was counted or raised the watermark */, flush_due_ms, checked_ms,
-        advance_ms, asked_ms; /* monotonic */
-    int64_t asked_high;       /* end of the log at asked_ms */
-    int64_t stall_ms;         /* how long it waits the next time that a schema is not to be had */
-    unsigned beyond;          /* sightings of a log that ends before the next offset */
-    int held_by;              /* chain of the stream whose verdicts must catch up first; -1: none */
+    int64_t retry_ms, last_record_ms /* silence began: a record counted or raised the watermark, or brokers are back */,
+        flush_due_ms, checked_ms, advance_ms, asked_ms; /* monotonic */
+    int64_t asked_high;                                 /* end of the log at asked_ms */
+    int64_t stall_ms; /* how long it waits the next time that a schema is not to be had */
+    unsigned beyond;  /* sightings of a log that ends before the next offset */
+    int held_by;      /* chain of the stream whose verdicts must catch up first; -1: none */
     char waiting[DRIFT_ERR_TEXT];
     struct shown shown;
     struct said said, full_said;
@@ -106,7 +106,7 @@ struct drift_ingest {
     struct owned **owned;
     rd_kafka_message_t **batch;
     bool refetch; /* the list of fetched partitions has changed */
-    bool redis_up, finished;
+    bool redis_up, reachable /* brokers, when last looked */, finished;
     int64_t redis_retry_ms, redis_backoff_ms, refresh_ms, refreshed_ms, refresh_took_ms, redis_now_ms,
         redis_now_mono_ms, ask_ms, ask_until_ms, quarantine_ms, show_ms;
     struct said *chain_said; /* [n_chains] */

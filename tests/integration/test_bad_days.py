@@ -3,6 +3,7 @@ import collections
 import http.server
 import json
 import threading
+import time
 
 import env
 import nids
@@ -20,6 +21,10 @@ class Setting(env.Case):
         self.config = phish.config(self.brokers.brokers, self.store.port, self.hook, self.topic, **more)
         self.driftd = env.Driftd(self.dir, self.config)
         phish.baseline(self.dir, self.driftd)
+
+    def configure(self, **state):
+        self.config["state"].update(state)
+        self.driftd = env.Driftd(self.dir, self.config)
 
     def offsets(self):
         return sum(self.store.offset("phish", self.topic, p) for p in range(4))
@@ -114,6 +119,7 @@ class Away(Setting):
         kafka = env.Kafka(self.dir)
         self.addCleanup(kafka.kill)
         self.prepare(env.Brokers(kafka.brokers, kafka))
+        self.configure(idle_after="1m")
         half = len(self.raw) // 2
         self.brokers.produce(self.topic, phish.records(self.raw[:half]))
         kafka.stop()
@@ -126,6 +132,31 @@ class Away(Setting):
         kafka.stop()
         env.wait_for(lambda: not self.ready(), "not ready without a broker")
         kafka.start()
+        self.brokers.produce(self.topic, phish.records(self.raw[half:]))
+        env.wait_for(lambda: self.offsets() == len(self.raw), "everything is counted", 60)
+        self.assertEqual(process.stop(), 0)
+        self.driftd.until_end()
+        self.check_all_judged()
+
+    def test_an_outage_is_not_silence(self):
+        """Brokers away for longer than idle_after: who writes first when they are back does not make the others late."""
+        if env.os.environ.get("DRIFTD_TEST_BROKERS"):
+            self.skipTest("stops a broker; DRIFTD_TEST_BROKERS is somebody else's")
+        kafka = env.Kafka(self.dir)
+        self.addCleanup(kafka.kill)
+        self.prepare(env.Brokers(kafka.brokers, kafka))
+        self.configure(idle_after="4s")
+        half = len(self.raw) // 2
+        process = self.run_()
+        env.wait_for(self.ready, "it runs")
+        self.brokers.produce(self.topic, phish.records(self.raw[:half]))
+        env.wait_for(lambda: self.offsets() == half, "the first half is counted")
+        kafka.stop()
+        away = time.monotonic()
+        env.wait_for(lambda: time.monotonic() - away > 6, "longer than idle_after")
+        self.assertFalse(self.ready())
+        kafka.start()
+        env.wait_for(self.ready, "it reads again")
         self.brokers.produce(self.topic, phish.records(self.raw[half:]))
         env.wait_for(lambda: self.offsets() == len(self.raw), "everything is counted", 60)
         self.assertEqual(process.stop(), 0)
