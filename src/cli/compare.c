@@ -20,16 +20,18 @@ enum { LIST_MAX = 1024 };
 
 static const char help[] =
     "usage: driftd compare BASELINE CURRENT [--format table|json] [--fail-on warning|critical]\n"
-    "                      [--columns GLOB,...] [--types NAME=categorical,...] [--label COLUMN]\n"
-    "                      [--score COLUMN] [--warning .1] [--critical .25] [--p P]\n\n"
-    "Compares two CSV (with a header) or NDJSON files, gzipped or not, column by column.  Needs no server.\n"
+    "                      [--columns GLOB,...] [--types NAME:category,...] [--header NAME,...]\n"
+    "                      [--label COLUMN] [--score COLUMN] [--warning .1] [--critical .25] [--p P]\n\n"
+    "Compares two CSV (RFC 4180) or NDJSON files, gzipped or not, column by column.  Needs no server.  - is standard\n"
+    "input; it and pipes are kept in TMPDIR, since files are read several times.\n"
     "The verdict of a column is that of the daemon's default rules: PSI (noise-corrected) at --warning and "
     "--critical,\n"
     "and the rise of null, missing, invalid and unseen values at .05 and .2; each only with a p-value below P.\n\n"
     "      --format F      table (default) or json\n"
     "      --fail-on S     exit status 1 when a column is at S or above\n"
     "      --columns L     only these columns, with * and ?\n"
-    "      --types L       kinds, when the data do not tell: NAME=numeric or NAME=categorical, with * and ?\n"
+    "      --types L       kinds, when the data do not tell: NAME:number or NAME:category, with * and ?\n"
+    "      --header L      names of the columns of CSV files without a header\n"
     "      --label C       column with labels: categories\n"
     "      --score C       column with the model's score: a number\n"
     "      --warning X     PSI level of a warning, .1\n"
@@ -38,8 +40,9 @@ static const char help[] =
     "exit status: 0 good, 1 found at --fail-on, 2 usage or malformed file, 69 a file cannot be read\n\n"
     "examples:\n"
     "  driftd compare train.csv today.csv.gz\n"
-    "  driftd compare train.csv today.csv --types zip=categorical,*_id=categorical --label fraud\n"
-    "  driftd compare base.ndjson new.ndjson --format json --fail-on critical\n";
+    "  driftd compare train.csv today.csv --types zip:category,*_id:category --label fraud\n"
+    "  driftd compare base.ndjson new.ndjson --format json --fail-on critical\n"
+    "  zcat today/*.csv.gz | driftd compare train.csv - --header amount,country,age\n";
 
 struct request {
     const char *file[2];
@@ -49,6 +52,8 @@ struct request {
     size_t n_columns;
     struct drift_feature_type types[LIST_MAX];
     size_t n_types;
+    char *header[LIST_MAX];
+    size_t n_header;
     const char *label, *score;
     double warning, critical, p; /* p NAN: by the number of columns */
 };
@@ -67,23 +72,41 @@ static int parse_columns(struct request *r, char *list)
     return 0;
 }
 
+static int parse_header(struct request *r, char *list)
+{
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        if (r->n_header == LIST_MAX)
+            return USAGE("--header: too many names");
+        r->header[r->n_header++] = name;
+    }
+    return 0;
+}
+
+static bool kind_parse(const char *word, enum drift_kind *ret)
+{
+    static const char *const words[] = {"number", "numeric", "category", "categorical"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(word, words[i])) {
+            *ret = i < 2 ? DRIFT_NUMERIC : DRIFT_CATEGORICAL;
+            return true;
+        }
+    return false;
+}
+
+/* The last `:` or `=` ends the name, which may hold others. */
 static int parse_types(struct request *r, char *list)
 {
     for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-        char *is = strrchr(name, '=');
+        char *colon = strrchr(name, ':'), *equal = strrchr(name, '='), *is = colon > equal ? colon : equal;
         if (!is || is == name)
-            return USAGE("--types %s: give NAME=numeric or NAME=categorical", name);
+            return USAGE("--types %s: give NAME:number or NAME:category", name);
         *is++ = 0;
         if (r->n_types == LIST_MAX)
             return USAGE("--types: too many names");
         struct drift_feature_type *t = &r->types[r->n_types++];
         t->name = name;
-        if (!strcmp(is, "numeric"))
-            t->kind = DRIFT_NUMERIC;
-        else if (!strcmp(is, "categorical"))
-            t->kind = DRIFT_CATEGORICAL;
-        else
-            return USAGE("--types: %s is neither numeric nor categorical", is);
+        if (!kind_parse(is, &t->kind))
+            return USAGE("--types: %s is neither number nor category", is);
     }
     return 0;
 }
@@ -116,17 +139,13 @@ static int parse_choice(struct request *r, int opt, const char *text)
 /* 0, or an exit status + 1. */
 static int parse(int argc, char **argv, struct request *r)
 {
-    static const struct option options[] = {{"format", required_argument, NULL, 'f'},
-                                            {"fail-on", required_argument, NULL, 'o'},
-                                            {"columns", required_argument, NULL, 'c'},
-                                            {"types", required_argument, NULL, 't'},
-                                            {"label", required_argument, NULL, 'l'},
-                                            {"score", required_argument, NULL, 's'},
-                                            {"warning", required_argument, NULL, 'w'},
-                                            {"critical", required_argument, NULL, 'k'},
-                                            {"p", required_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"format", required_argument, NULL, 'f'},   {"fail-on", required_argument, NULL, 'o'},
+        {"columns", required_argument, NULL, 'c'},  {"types", required_argument, NULL, 't'},
+        {"header", required_argument, NULL, 'n'},   {"label", required_argument, NULL, 'l'},
+        {"score", required_argument, NULL, 's'},    {"warning", required_argument, NULL, 'w'},
+        {"critical", required_argument, NULL, 'k'}, {"p", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},           {0}};
     int opt, rc = 0;
     *r = (struct request){.warning = .1, .critical = .25, .p = NAN};
     while (!rc && (opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -140,6 +159,9 @@ static int parse(int argc, char **argv, struct request *r)
             break;
         case 't':
             rc = parse_types(r, optarg);
+            break;
+        case 'n':
+            rc = parse_header(r, optarg);
             break;
         case 'l':
             r->label = optarg;
@@ -169,6 +191,8 @@ static int parse(int argc, char **argv, struct request *r)
         rc = USAGE("--warning is above --critical");
     if (!rc && r->label && r->score && !strcmp(r->label, r->score))
         rc = USAGE("%s cannot be label and score", r->label);
+    if (!rc && !strcmp(argv[optind], "-") && !strcmp(argv[optind + 1], "-"))
+        rc = USAGE("only one of the files can be standard input");
     for (int i = 0; i < 2 && !rc; i++)
         r->file[i] = argv[optind + i];
     return rc;
@@ -478,7 +502,9 @@ int drift_cmd_compare(int argc, char **argv)
                                        .label = r.label,
                                        .score = r.score,
                                        .columns = (const char *const *)r.columns,
-                                       .n_columns = r.n_columns};
+                                       .n_columns = r.n_columns,
+                                       .header = (const char *const *)r.header,
+                                       .n_header = r.n_header};
     struct drift_table *t = drift_table_new(&set);
     int rc = count(&k, &r, t, &err);
     if (rc) {

@@ -17,18 +17,23 @@ struct drift_lines {
     size_t max;
     char *buf;
     size_t cap, from, to; /* unread bytes are [from, to) */
-    bool at_end;
+    bool at_end, crlf;
     uint64_t number;
 };
 
 int drift_lines_open(const char *file, size_t max, struct drift_lines **ret, struct drift_err *err)
 {
+    return drift_lines_open_as(file, file, max, ret, err);
+}
+
+int drift_lines_open_as(const char *path, const char *file, size_t max, struct drift_lines **ret, struct drift_err *err)
+{
     struct stat st;
-    if (stat(file, &st) != 0)
+    if (stat(path, &st) != 0)
         return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "cannot read %s: %s", file, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "cannot read %s: it is a directory", file);
-    gzFile gz = gzopen(file, "rbe");
+    gzFile gz = gzopen(path, "rbe");
     if (!gz)
         return drift_fail(err, DRIFT_E_IO, DRIFT_STOP, "cannot read %s: %s", file, strerror(errno));
     gzbuffer(gz, CHUNK);
@@ -99,9 +104,15 @@ int drift_lines_next(struct drift_lines *l, const char **ret_line, size_t *ret_l
         l->from += end ? n + 1 : n;
         l->number++;
         *ret_line = line;
-        *ret_len = n && line[n - 1] == '\r' ? n - 1 : n;
+        l->crlf = n && line[n - 1] == '\r';
+        *ret_len = n - l->crlf;
         return 1;
     }
+}
+
+bool drift_lines_crlf(const struct drift_lines *l)
+{
+    return l->crlf;
 }
 
 uint64_t drift_lines_number(const struct drift_lines *l)

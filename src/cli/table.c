@@ -10,17 +10,14 @@
 
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/cli.h"
+#include "driftd/internal/cli/csv.h"
 #include "driftd/internal/cli/source.h"
+#include "driftd/internal/cli/spool.h"
 #include "driftd/internal/decode/decoder.h"
 
-enum { RECORD_MAX = 64 << 20, NONE = -1 };
+enum { RECORD_MAX = 64 << 20, FILES_MAX = 8, NONE = -1 };
 
 enum role { FEATURE, LABEL, SCORE, IGNORED };
-
-struct field { /* of a CSV row, in the row's buffer */
-    char *p;
-    size_t n;
-};
 
 struct column {
     char *name;
@@ -43,12 +40,14 @@ struct drift_table {
     struct drift_str *str;
     /* the row */
     struct drift_event ev;
-    struct drift_buf row; /* CSV: the record; NDJSON: its texts */
-    struct field *field;
-    size_t n_field, cap_field;
+    struct drift_csv csv;
     uint32_t *header; /* CSV: column of each place in a row */
     size_t n_header;
+    struct drift_buf text; /* NDJSON: texts of the row */
     struct drift_decoder *json;
+    /* what is read, by name */
+    size_t n_spool;
+    struct drift_spool spool[FILES_MAX];
 };
 
 struct drift_table *drift_table_new(const struct drift_table_settings *s)
@@ -56,7 +55,8 @@ struct drift_table *drift_table_new(const struct drift_table_settings *s)
     struct drift_table *t = drift_xcalloc(1, sizeof *t);
     t->set = *s;
     t->fields.max = DRIFT_COLUMNS_MAX;
-    drift_buf_init(&t->row, RECORD_MAX + 1);
+    drift_csv_init(&t->csv, RECORD_MAX, DRIFT_COLUMNS_MAX);
+    drift_buf_init(&t->text, RECORD_MAX + 1);
     return t;
 }
 
@@ -72,10 +72,12 @@ void drift_table_free(struct drift_table *t)
     free(t->num);
     free(t->kind);
     free(t->str);
-    free(t->field);
     free(t->header);
     drift_decoder_free(t->json);
-    drift_buf_release(&t->row);
+    drift_csv_release(&t->csv);
+    drift_buf_release(&t->text);
+    for (size_t i = 0; i < t->n_spool; i++)
+        drift_spool_release(&t->spool[i]);
     free(t);
 }
 
@@ -197,111 +199,79 @@ static int csv_fail(const struct drift_lines *l, const char *file, const char *w
     return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "%s:%" PRIu64 ": %s", file, drift_lines_number(l), what);
 }
 
-static void field_add(struct drift_table *t, char *p, size_t n)
-{
-    if (t->n_field == t->cap_field) {
-        t->cap_field = t->cap_field ? 2 * t->cap_field : 64;
-        t->field = drift_xrealloc(t->field, t->cap_field, sizeof *t->field);
-    }
-    t->field[t->n_field++] = (struct field){p, n};
-}
-
-/* Whether a quoted field is still open at the end of the text.  Inside quotes, two quotes are one. */
-static bool quote_open(const char *p, size_t n)
-{
-    bool open = false;
-    for (size_t i = 0; i < n; i++)
-        open ^= p[i] == '"';
-    return open;
-}
-
-/* One record in t->row: a line, or several when a quoted field holds line ends.  1, 0 at the end, negative: error. */
+/* The next record; empty lines are none.  1, 0 at the end, negative: error. */
 static int csv_record(struct drift_table *t, struct drift_lines *l, const char *file, struct drift_err *err)
 {
-    const char *line;
+    const char *line, *why;
+    enum drift_csv_state state = DRIFT_CSV_RECORD;
     size_t n;
-    drift_buf_reset(&t->row);
     for (;;) {
         int more = drift_lines_next(l, &line, &n, err);
         if (more < 0)
             return more;
         if (!more)
-            return t->row.len ? -csv_fail(l, file, "the file ends inside quotes", err) : 0;
-        if (t->row.len)
-            drift_buf_add(&t->row, "\n", 1);
-        else if (!n)
+            return state == DRIFT_CSV_MORE ? -csv_fail(l, file, "the file ends inside quotes", err) : 0;
+        if (drift_lines_number(l) == 1 && n >= 3 && !memcmp(line, "\xef\xbb\xbf", 3)) { /* byte order mark */
+            line += 3;
+            n -= 3;
+        }
+        if (!n && state == DRIFT_CSV_RECORD)
             continue;
-        drift_buf_add(&t->row, line, n);
-        if (t->row.full)
-            return -csv_fail(l, file, "record is too long (a quote that does not close?)", err);
-        if (!quote_open(t->row.data, t->row.len))
+        state = drift_csv_line(&t->csv, line, n, drift_lines_crlf(l), &why);
+        if (state == DRIFT_CSV_RECORD)
             return 1;
+        if (state == DRIFT_CSV_BAD)
+            return -csv_fail(l, file, why, err);
     }
 }
 
-/* Splits t->row in place. */
-static int csv_split(struct drift_table *t, const struct drift_lines *l, const char *file, struct drift_err *err)
+/* Which column each place of a row is: by the file's first record, or by the names that were given. */
+static int csv_place(struct drift_table *t, size_t at, struct drift_str name, const char **ret_why)
 {
-    char *p = t->row.data, *end = p + t->row.len;
-    t->n_field = 0;
-    for (;;) {
-        char *from = p, *to = p;
-        if (p < end && *p == '"') {
-            for (p++; p < end && (*p != '"' || (p + 1 < end && p[1] == '"')); p++) {
-                p += *p == '"';
-                *to++ = *p;
-            }
-            if (p == end)
-                return csv_fail(l, file, "a quote does not close", err);
-            p++;
-            if (p < end && *p != ',')
-                return csv_fail(l, file, "text behind a closing quote", err);
-        } else {
-            while (p < end && *p != ',')
-                p++;
-            to = p;
-        }
-        field_add(t, from, (size_t)(to - from));
-        if (p >= end)
-            return 0;
-        p++;
-    }
+    char unnamed[32];
+    if (!name.n) /* as written by tools that save an index */
+        name = (struct drift_str){unnamed, (size_t)snprintf(unnamed, sizeof unnamed, "#%zu", at + 1)};
+    int32_t c = NONE;
+    if (name.n > DRIFT_NAME_MAX || memchr(name.p, 0, name.n))
+        *ret_why = "a column's name is too long or holds a zero byte";
+    else if ((c = column_of(t, name.p, name.n)) == NONE)
+        *ret_why = "too many columns";
+    for (size_t k = 0; k < at && c != NONE; k++)
+        if (t->header[k] == (uint32_t)c)
+            *ret_why = "two columns have the same name";
+    t->header[at] = (uint32_t)c;
+    return *ret_why ? DRIFT_E_PARSE : 0;
+}
+
+static int csv_header_given(struct drift_table *t, struct drift_err *err)
+{
+    const char *why = NULL;
+    t->n_header = t->set.n_header;
+    t->header = drift_xrealloc(t->header, t->n_header, sizeof *t->header);
+    for (size_t i = 0; i < t->n_header; i++)
+        if (csv_place(t, i, (struct drift_str){t->set.header[i], strlen(t->set.header[i])}, &why))
+            return drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP, "--header: %s", why);
+    return 0;
 }
 
 static int csv_header(struct drift_table *t, struct drift_lines *l, const char *file, struct drift_err *err)
 {
+    const char *why = NULL;
+    if (t->set.n_header)
+        return csv_header_given(t, err);
     int more = csv_record(t, l, file, err);
     if (more <= 0)
         return more ? -more : drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "%s: empty, a header was expected", file);
-    if (t->row.len >= 3 && !memcmp(t->row.data, "\xef\xbb\xbf", 3)) { /* byte order mark */
-        memmove(t->row.data, t->row.data + 3, t->row.len - 3);
-        t->row.len -= 3;
-    }
-    int rc = csv_split(t, l, file, err);
-    if (rc)
-        return rc;
-    t->n_header = t->n_field;
+    t->n_header = t->csv.n_fields;
     t->header = drift_xrealloc(t->header, t->n_header, sizeof *t->header);
-    for (size_t i = 0; i < t->n_header; i++) {
-        char unnamed[32];
-        struct field f = t->field[i];
-        if (!f.n) /* as written by tools that save an index */
-            f = (struct field){unnamed, (size_t)snprintf(unnamed, sizeof unnamed, "#%zu", i + 1)};
-        if (f.n > DRIFT_NAME_MAX || memchr(f.p, 0, f.n))
-            return csv_fail(l, file, "a column's name is too long or holds a zero byte", err);
-        int32_t c = column_of(t, f.p, f.n);
-        if (c == NONE)
-            return csv_fail(l, file, "too many columns", err);
-        for (size_t k = 0; k < i; k++)
-            if (t->header[k] == (uint32_t)c)
-                return csv_fail(l, file, "two columns have the same name", err);
-        t->header[i] = (uint32_t)c;
-    }
+    for (size_t i = 0; i < t->n_header; i++)
+        if (csv_place(t, i, t->csv.field[i], &why))
+            return csv_fail(l, file, why, err);
     return 0;
 }
 
 /* What a CSV value is when read as a number: NUM, NONFINITE, or STR when it is none. */
-static enum drift_value_kind csv_number(struct field f, double *ret)
+static enum drift_value_kind csv_number(struct drift_str f, double *ret)
 {
     static const char *const words[] = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"};
     *ret = 0;
@@ -319,9 +289,9 @@ static enum drift_value_kind csv_number(struct field f, double *ret)
     return DRIFT_V_STR;
 }
 
-static void csv_put(struct drift_table *t, const struct column *c, struct field f)
+static void csv_put(struct drift_table *t, const struct column *c, struct drift_str f)
 {
-    struct drift_value v = {.kind = DRIFT_V_NULL, .str = {f.p, f.n}};
+    struct drift_value v = {.kind = DRIFT_V_NULL, .str = f};
     if (f.n)
         v.kind = c->text ? DRIFT_V_STR : csv_number(f, &v.num);
     put(t, c, v);
@@ -334,12 +304,11 @@ static int csv_row(struct drift_table *t, struct drift_lines *l, const char *fil
     int more = csv_record(t, l, file, err);
     if (more <= 0)
         return more;
-    int rc = csv_split(t, l, file, err);
-    if (!rc && t->n_field != t->n_header) {
-        snprintf(text, sizeof text, "%zu fields, the header has %zu", t->n_field, t->n_header);
-        rc = csv_fail(l, file, text, err);
-    }
-    return rc ? -rc : 1;
+    if (t->csv.n_fields == t->n_header)
+        return 1;
+    snprintf(text, sizeof text, "%zu fields, %s %zu", t->csv.n_fields,
+             t->set.n_header ? "--header has" : "the header has", t->n_header);
+    return -csv_fail(l, file, text, err);
 }
 
 static int csv_read(struct drift_table *t, struct drift_lines *l, const char *file, const char *what,
@@ -351,7 +320,7 @@ static int csv_read(struct drift_table *t, struct drift_lines *l, const char *fi
             return -more;
         row_begin(t);
         for (size_t i = 0; i < t->n_header; i++)
-            csv_put(t, &t->column[t->header[i]], t->field[i]);
+            csv_put(t, &t->column[t->header[i]], t->csv.field[i]);
         row_end(t);
         row(ctx, &t->ev);
         if (++*rows % 8192 == 0)
@@ -370,11 +339,11 @@ static void json_leaf(void *ctx, const char *path, enum drift_value_kind kind, d
     if (at == NONE)
         return;
     if (str.n) { /* the leaf's text goes away: keep it until the row is done */
-        char *copy = drift_buf_room(&t->row, str.n);
+        char *copy = drift_buf_room(&t->text, str.n);
         if (!copy)
             return;
         memcpy(copy, str.p, str.n);
-        t->row.len += str.n;
+        t->text.len += str.n;
         str.p = copy;
     }
     put(t, &t->column[at], (struct drift_value){kind, num, str});
@@ -401,11 +370,15 @@ static int json_read(struct drift_table *t, struct drift_lines *l, const char *f
     while (!rc && (more = drift_lines_next(l, &line, &n, err)) != 0) {
         if (more < 0)
             return -more;
+        if (drift_lines_number(l) == 1 && n >= 3 && !memcmp(line, "\xef\xbb\xbf", 3)) { /* byte order mark */
+            line += 3;
+            n -= 3;
+        }
         if (!n)
             continue;
         struct drift_record rec = {.payload = (const uint8_t *)line, .len = n, .timestamp_ms = -1};
-        drift_buf_reset(&t->row);
-        drift_buf_room(&t->row, n); /* the texts of a line are not longer than the line: nothing moves below */
+        drift_buf_reset(&t->text);
+        drift_buf_room(&t->text, n); /* the texts of a line are not longer than the line: nothing moves below */
         row_begin(t);
         rc = drift_decoder_leaves(t->json, &rec, json_leaf, t, err);
         if (rc) {
@@ -428,43 +401,69 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcasecmp(s + n - k, end);
 }
 
-/* By the name; by the first byte when that says nothing. */
-static int is_json(const char *file, bool *ret, struct drift_err *err)
+/* Where a file is read: itself, or a copy that can be read again. */
+static int path_of(struct drift_table *t, const char *file, const char **ret_path, struct drift_err *err)
 {
-    static const char *const json[] = {".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz"};
+    size_t i = 0;
+    while (i < t->n_spool && strcmp(t->spool[i].file, file) != 0)
+        i++;
+    if (i == FILES_MAX)
+        return drift_fail(err, DRIFT_E_FULL, DRIFT_STOP, "%s: more than %d files", file, FILES_MAX);
+    if (i == t->n_spool) {
+        int rc = drift_spool_init(&t->spool[i], file, err);
+        if (rc)
+            return rc;
+        t->n_spool++;
+    }
+    *ret_path = t->spool[i].path;
+    return 0;
+}
+
+/* What the first line says: JSON, or a text that is not to be read by bytes. */
+static int look_at_first(const char *path, const char *file, bool *ret_json, struct drift_err *err)
+{
     struct drift_lines *l;
-    const char *line;
+    const char *line = NULL;
     size_t n = 0;
-    for (size_t i = 0; i < sizeof json / sizeof *json; i++)
-        if (ends_with(file, json[i])) {
-            *ret = true;
-            return 0;
-        }
-    *ret = false;
-    if (ends_with(file, ".csv") || ends_with(file, ".csv.gz"))
-        return 0;
-    int rc = drift_lines_open(file, RECORD_MAX, &l, err);
+    int rc = drift_lines_open_as(path, file, RECORD_MAX, &l, err);
     if (rc)
         return rc;
     int more = drift_lines_next(l, &line, &n, err);
-    if (more > 0)
-        *ret = n && *line == '{';
+    if (more > 0 && n >= 2 && (!memcmp(line, "\xff\xfe", 2) || !memcmp(line, "\xfe\xff", 2)))
+        rc = drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "%s is UTF-16 text: convert it to UTF-8", file);
+    *ret_json = more > 0 && n && (*line == '{' || (n > 3 && !memcmp(line, "\xef\xbb\xbf{", 4)));
     drift_lines_close(l);
-    return more < 0 ? -more : 0;
+    return more < 0 ? -more : rc;
+}
+
+/* By the name; by the first byte when that says nothing. */
+static int is_json(const char *path, const char *file, bool *ret, struct drift_err *err)
+{
+    static const char *const json[] = {".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz"};
+    int rc = look_at_first(path, file, ret, err);
+    if (!rc && (ends_with(file, ".csv") || ends_with(file, ".csv.gz")))
+        *ret = false;
+    for (size_t i = 0; i < sizeof json / sizeof *json && !rc; i++)
+        if (ends_with(file, json[i]))
+            *ret = true;
+    return rc;
 }
 
 int drift_table_read(struct drift_table *t, const char *file, const char *what, drift_table_fn *row, void *ctx,
                      uint64_t *ret_rows, struct drift_err *err)
 {
     struct drift_lines *l;
+    const char *path, *name = drift_spool_name(file);
     bool json;
     *ret_rows = 0;
-    int rc = is_json(file, &json, err);
+    int rc = path_of(t, file, &path, err);
     if (!rc)
-        rc = drift_lines_open(file, RECORD_MAX, &l, err);
+        rc = is_json(path, name, &json, err);
+    if (!rc)
+        rc = drift_lines_open_as(path, name, RECORD_MAX, &l, err);
     if (rc)
         return rc;
-    rc = (json ? json_read : csv_read)(t, l, file, what, row, ctx, ret_rows, err);
+    rc = (json ? json_read : csv_read)(t, l, name, what, row, ctx, ret_rows, err);
     drift_lines_close(l);
     drift_cli_progress_done();
     return rc;
@@ -483,9 +482,12 @@ static void infer_row(void *ctx, const struct drift_event *ev)
 
 int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err)
 {
+    const char *path;
     bool json;
     uint64_t rows;
-    int rc = is_json(file, &json, err);
+    int rc = path_of(t, file, &path, err);
+    if (!rc)
+        rc = is_json(path, drift_spool_name(file), &json, err);
     if (rc || json)
         return rc;
     return drift_table_read(t, file, "types", infer_row, t, &rows, err);

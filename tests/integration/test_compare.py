@@ -204,6 +204,42 @@ class Compare(unittest.TestCase):
         out, rows = self.report(a, b, "--columns", "m*,e*")
         self.assertEqual(sorted(rows), ["empty", "mixed"])
 
+    def test_ways_to_write_a_csv(self):
+        """The same values with and without header, quotes, byte order mark, CR LF; from a pipe and standard input."""
+        values = [(str(i % 7), ('a,"b"\r\n' if i % 3 else "x") + "\n" * (i % 2)) for i in range(200)]
+        files = {}
+        for name, header, mark, options in (("plain", True, "", {}), ("bare", False, "", {"quoting": csv.QUOTE_ALL}),
+                                            ("marked", True, "\ufeff", {"lineterminator": "\n"})):
+            with open(self.path(name + ".txt"), "w", newline="", encoding="utf-8") as f:
+                f.write(mark)
+                csv.writer(f, **options).writerows(([("n", "t")] if header else []) + values)
+            files[name] = self.path(name + ".txt")
+        want, rows = self.report(files["plain"], files["plain"])
+        self.assertEqual(rows["t"]["measures"]["proportion"]["value"], rows["t"]["measures"]["proportion"]["baseline"])
+        out, rows = self.report(files["plain"], files["marked"])
+        self.assertEqual(out["columns"], want["columns"])
+        self.assertEqual(out["new_columns"], [])
+        out, rows = self.report(files["bare"], files["bare"], "--header", "n,t", "--types", "n:number,t:category")
+        self.assertEqual(out["columns"], want["columns"])
+        with open(files["plain"], "rb") as f:
+            text = f.read()
+        for data, args in ((text, [files["plain"], "-"]), (gzip.compress(text), ["-", files["plain"]])):
+            done = subprocess.run([os.path.join(BUILD, "driftd"), "compare", *args, "--format", "json"], input=data,
+                                  capture_output=True, timeout=60)
+            self.assertEqual(json.loads(done.stdout)["columns"], want["columns"], done.stderr)
+        with open(files["plain"], "rb") as f:
+            done = subprocess.run([os.path.join(BUILD, "driftd"), "compare", "-", files["plain"], "--format", "json"],
+                                  stdin=f, capture_output=True, timeout=60)
+        self.assertEqual(json.loads(done.stdout)["columns"], want["columns"])
+        os.mkfifo(self.path("pipe"))
+        with subprocess.Popen(["cp", files["plain"], self.path("pipe")]):
+            out, rows = self.report(files["plain"], self.path("pipe"))
+        self.assertEqual(out["columns"], want["columns"])
+        self.assertEqual(self.run_it("-", "-").returncode, 2)
+        done = subprocess.run([os.path.join(BUILD, "driftd"), "compare", "-", files["plain"]], input="a\n1,2\n",
+                              capture_output=True, text=True, timeout=60)
+        self.assertIn("standard input:2: 2 fields", done.stderr)
+
     def test_control_characters_stay_off_the_terminal(self):
         a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})
         done = self.run_it(a, a)
@@ -227,6 +263,13 @@ class Compare(unittest.TestCase):
         bad("long.csv", "a,b\n1,2,3\n", 2, "long.csv:2: 3 fields, the header has 2")
         bad("quote.csv", 'a,b\n"1,2\n3,4\n', 2, "ends inside quotes")
         bad("behind.csv", 'a,b\n"1"x,2\n', 2, "text behind a closing quote")
+        bad("within.csv", 'a,b\n1,2\n5" pipe,2\n', 2, "within.csv:3: a quote inside an unquoted field")
+        bad("wide.csv", "," * 5000 + "\n", 2, "wide.csv:1: too many fields")
+        bad("few.csv", "1,2\n3\n", 2, "few.csv:2: 1 fields, --header has 2", "--header", "a,b")
+        bad("names.csv", "1,2\n", 2, "two columns have the same name", "--header", "a,a")
+        with open(self.path("utf16.csv"), "w", encoding="utf-16") as f:
+            f.write("a,b\n1,2\n")
+        self.assertIn("UTF-16", self.run_it(self.path("utf16.csv"), good).stderr)
         bad("twice.csv", "a,a\n1,2\n", 2, "two columns have the same name")
         bad("nothing.csv", "a,b\n,\n", 2, "has no value")
         bad("bad.ndjson", '{"a":1}\n{"a":\n', 2, "bad.ndjson:2")

@@ -37,9 +37,13 @@ char *drift_source_json(const struct drift_source *s);
  * call, without its end of line.  Shared with `compare`. */
 struct drift_lines;
 int drift_lines_open(const char *file, size_t max, struct drift_lines **ret, struct drift_err *err) DRIFT_MUST_CHECK;
+/* The same; messages name it `file`. */
+int drift_lines_open_as(const char *path, const char *file, size_t max, struct drift_lines **ret,
+                        struct drift_err *err) DRIFT_MUST_CHECK;
 void drift_lines_close(struct drift_lines *l);
 /* 1: a line, 0: the end, negative: an error is in err. */
 int drift_lines_next(struct drift_lines *l, const char **ret_line, size_t *ret_len, struct drift_err *err);
+bool drift_lines_crlf(const struct drift_lines *l);       /* the last line ended in CR LF */
 uint64_t drift_lines_number(const struct drift_lines *l); /* of the last line, from 1 */
 /* 0 .. 1: how much of the file has been read. */
 double drift_lines_share(const struct drift_lines *l);

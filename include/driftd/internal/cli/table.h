@@ -1,9 +1,10 @@
 /* table.h - rows of a CSV or NDJSON file as events, for `compare`.
  *
- * CSV as in RFC 4180 with a header; gzipped or not.  Columns keep their slot over all files that one table reads, so
- * that rows of the second file fit the cells made from the first.  A CSV says nothing about types: infer() reads the
- * file once, and a column whose values are not all numbers is text.  Empty is null.  NDJSON: every scalar with its
- * dotted path is a column.  Threads: one owner. */
+ * CSV as in RFC 4180 (csv.h) with a header or with names that are given; gzipped or not; `-` is standard input, which
+ * like a pipe is kept to be read again (spool.h).  Columns keep their slot over all files that one table reads, so that
+ * rows of the second file fit the cells made from the first.  A CSV says nothing about types: infer() reads the file
+ * once, and a column whose values are not all numbers is text.  Empty is null.  NDJSON: every scalar with its dotted
+ * path is a column.  Threads: one owner. */
 #ifndef DRIFTD_CLI_TABLE_H
 #define DRIFTD_CLI_TABLE_H
 
@@ -15,6 +16,8 @@ struct drift_table_settings {
     const char *label, *score;       /* columns with these roles; NULL: none */
     const char *const *columns;      /* globs; none: all */
     size_t n_columns;
+    const char *const *header; /* names of the columns of CSV files that have no header; none: they have one */
+    size_t n_header;
 };
 struct drift_table *drift_table_new(const struct drift_table_settings *s);
 void drift_table_free(struct drift_table *t);
