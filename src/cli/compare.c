@@ -1,10 +1,11 @@
-/* src/cli/compare.c    `driftd compare`: every measure of two files' columns, without servers.
+/* src/cli/compare.c    `driftd compare`: every statistic of two files' columns, without servers.
  *
  * The first file is made into a baseline by the very builder of `baseline build`, the second is counted on its cells
- * like a window: what compare says is what the daemon would say of these rows. */
+ * like a window: that part of the report is what the daemon would say of these rows.  Then the values themselves are
+ * read, column by column as memory allows, for what counts cannot give exactly. */
+#include "driftd/internal/cli/compare.h"
+
 #include <getopt.h>
-#include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,22 +13,23 @@
 
 #include "driftd/internal/baseline/builder.h"
 #include "driftd/internal/cli.h"
-#include "driftd/internal/cli/source.h"
 #include "driftd/internal/cli/table.h"
 #include "driftd/internal/window/count.h"
 
-enum { LIST_MAX = 1024 };
-
 static const char help[] =
-    "usage: driftd compare BASELINE CURRENT [--format table|json] [--fail-on warning|critical]\n"
-    "                      [--columns GLOB,...] [--types NAME:category,...] [--header NAME,...]\n"
-    "                      [--label COLUMN] [--score COLUMN] [--warning .1] [--critical .25] [--p P]\n\n"
-    "Compares two CSV (RFC 4180) or NDJSON files, gzipped or not, column by column.  Needs no server.  - is standard\n"
-    "input; it and pipes are kept in TMPDIR, since files are read several times.\n"
-    "The verdict of a column is that of the daemon's default rules: PSI (noise-corrected) at --warning and "
-    "--critical,\n"
-    "and the rise of null, missing, invalid and unseen values at .05 and .2; each only with a p-value below P.\n\n"
-    "      --format F      table (default) or json\n"
+    "usage: driftd compare BASELINE CURRENT [--format table|markdown|json]\n"
+    "                      [--fail-on warning|critical] [--columns GLOB,...]\n"
+    "                      [--types NAME:category,...] [--header NAME,...] [--label COLUMN]\n"
+    "                      [--score COLUMN] [--warning .1] [--critical .25] [--p P]\n"
+    "                      [--adjust none|bonferroni|holm|bh|by] [--binning B,...] [--empty R,...]\n"
+    "                      [--memory 1GiB] [--no-values]\n\n"
+    "Compares two CSV (RFC 4180) or NDJSON files, gzipped or not, column by column.  Needs no\n"
+    "server.  - is standard input; it and pipes are kept in TMPDIR, since files are read several\n"
+    "times.\n\n"
+    "The verdict of a column is that of the daemon's default rules: PSI (noise-corrected) at\n"
+    "--warning and --critical, and the rise of null, missing, invalid and unseen values at .05 and\n"
+    ".2; each only with a p-value below P.  Beside it stand figures of the values themselves.\n\n"
+    "      --format F      table (default), markdown or json\n"
     "      --fail-on S     exit status 1 when a column is at S or above\n"
     "      --columns L     only these columns, with * and ?\n"
     "      --types L       kinds, when the data do not tell: NAME:number or NAME:category, with * and ?\n"
@@ -36,48 +38,35 @@ static const char help[] =
     "      --score C       column with the model's score: a number\n"
     "      --warning X     PSI level of a warning, .1\n"
     "      --critical X    PSI level that is critical, .25\n"
-    "      --p P           significance gate; default .001 divided by the columns; 1 switches it off\n\n"
+    "      --p P           significance gate; default .001 divided by the columns; 1 switches it off\n"
+    "      --adjust M      how p-values are adjusted for the number of columns: holm (default), bh ...\n"
+    "      --binning L     bins of numbers as other tools make them: q10_linear_rc, q10_linear_lc,\n"
+    "                      q10_invcdf_rc, w10_minmax_lc, all, or grid: the daemon's (default)\n"
+    "      --empty L       what PSI does with empty bins: add_half (default), none, drop_zero_bins,\n"
+    "                      eps1e-4_zero, eps1e-4_clip, eps1e-6_zero, eps1e-4_add_renorm, laplace1,\n"
+    "                      jeffreys0.5, all\n"
+    "      --memory S      for values, 1GiB: 8 bytes a number, and as much again for one side of one\n"
+    "                      column while it is sorted, so 16 bytes a value and side at most; columns\n"
+    "                      that do not fit together are read one after the other\n"
+    "      --no-values     only what counts say: less memory, fewer passes\n\n"
     "exit status: 0 good, 1 found at --fail-on, 2 usage or malformed file, 69 a file cannot be read\n\n"
     "examples:\n"
     "  driftd compare train.csv today.csv.gz\n"
     "  driftd compare train.csv today.csv --types zip:category,*_id:category --label fraud\n"
     "  driftd compare base.ndjson new.ndjson --format json --fail-on critical\n"
+    "  driftd compare train.csv today.csv --binning q10_linear_rc --empty eps1e-4_zero\n"
     "  zcat today/*.csv.gz | driftd compare train.csv - --header amount,country,age\n";
-
-struct request {
-    const char *file[2];
-    bool json;
-    enum drift_severity fail_on;
-    char *columns[LIST_MAX];
-    size_t n_columns;
-    struct drift_feature_type types[LIST_MAX];
-    size_t n_types;
-    char *header[LIST_MAX];
-    size_t n_header;
-    const char *label, *score;
-    double warning, critical, p; /* p NAN: by the number of columns */
-};
 
 /* ---- arguments ---- */
 
 #define USAGE(...) (1 + drift_cli_fail(DRIFT_EXIT_USAGE, "compare", __VA_ARGS__))
 
-static int parse_columns(struct request *r, char *list)
+static int parse_names(const char *option, char *list, char **to, size_t *n)
 {
     for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-        if (r->n_columns == LIST_MAX)
-            return USAGE("--columns: too many names");
-        r->columns[r->n_columns++] = name;
-    }
-    return 0;
-}
-
-static int parse_header(struct request *r, char *list)
-{
-    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-        if (r->n_header == LIST_MAX)
-            return USAGE("--header: too many names");
-        r->header[r->n_header++] = name;
+        if (*n == DRIFT_COMPARE_LIST)
+            return USAGE("--%s: too many names", option);
+        to[(*n)++] = name;
     }
     return 0;
 }
@@ -94,14 +83,14 @@ static bool kind_parse(const char *word, enum drift_kind *ret)
 }
 
 /* The last `:` or `=` ends the name, which may hold others. */
-static int parse_types(struct request *r, char *list)
+static int parse_types(struct drift_compare_request *r, char *list)
 {
     for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
         char *colon = strrchr(name, ':'), *equal = strrchr(name, '='), *is = colon > equal ? colon : equal;
         if (!is || is == name)
             return USAGE("--types %s: give NAME:number or NAME:category", name);
         *is++ = 0;
-        if (r->n_types == LIST_MAX)
+        if (r->n_types == DRIFT_COMPARE_LIST)
             return USAGE("--types: too many names");
         struct drift_feature_type *t = &r->types[r->n_types++];
         t->name = name;
@@ -115,407 +104,350 @@ static int parse_level(const char *name, const char *text, double most, double *
 {
     if (drift_f64_parse(text, strlen(text), ret) && *ret > 0 && *ret <= most)
         return 0;
-    return 1 + drift_cli_fail(DRIFT_EXIT_USAGE, "compare", "--%s %s: not a number above 0%s", name, text,
-                              most <= 1 ? ", at most 1" : "");
+    return USAGE("--%s %s: not a number above 0%s", name, text, most <= 1 ? ", at most 1" : "");
 }
 
-static int parse_choice(struct request *r, int opt, const char *text)
+static int parse_format(struct drift_compare_request *r, const char *text)
 {
-    bool found = true;
-    if (opt == 'f')
-        found = (r->json = !strcmp(text, "json")) || !strcmp(text, "table");
-    else if (!strcmp(text, "warning"))
-        r->fail_on = DRIFT_SEV_WARNING;
-    else if (!strcmp(text, "critical"))
-        r->fail_on = DRIFT_SEV_CRITICAL;
-    else
-        found = false;
-    if (found)
+    static const char *const names[] = {"table", "markdown", "json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(text, names[i])) {
+            r->format = (enum drift_compare_format)i;
+            return 0;
+        }
+    return USAGE("--format %s: not table, markdown or json", text);
+}
+
+static int parse_fail_on(struct drift_compare_request *r, const char *text)
+{
+    r->fail_on = !strcmp(text, "warning") ? DRIFT_SEV_WARNING : DRIFT_SEV_CRITICAL;
+    if (r->fail_on == DRIFT_SEV_CRITICAL && strcmp(text, "critical") != 0)
+        return USAGE("--fail-on %s: not warning or critical", text);
+    return 0;
+}
+
+static int parse_binning(struct drift_compare_request *r, char *list)
+{
+    enum drift_binning b;
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        if (!strcmp(name, "grid"))
+            continue;
+        if (!strcmp(name, "all"))
+            r->binnings |= (1u << DRIFT_N_BINNING) - 1;
+        else if (drift_binning_parse(name, &b))
+            r->binnings |= 1u << b;
+        else
+            return USAGE("--binning %s: not one of those in driftd compare --help", name);
+        if (r->binning < 0)
+            r->binning = strcmp(name, "all") ? (int)b : 0;
+    }
+    return 0;
+}
+
+static int parse_empty(struct drift_compare_request *r, char *list)
+{
+    enum drift_psi_rule rule;
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        bool first = !r->rules, all = !strcmp(name, "all");
+        if (all)
+            r->rules |= (1u << DRIFT_N_PSI_RULE) - 1;
+        else if (drift_psi_rule_parse(name, &rule))
+            r->rules |= 1u << rule;
+        else
+            return USAGE("--empty %s: not one of those in driftd compare --help", name);
+        if (first && !all)
+            r->rule = rule;
+    }
+    return 0;
+}
+
+static int parse_memory(struct drift_compare_request *r, const char *text)
+{
+    if (drift_size_parse(text, strlen(text), &r->memory) && r->memory >= 1 << 20)
         return 0;
-    return opt == 'f' ? USAGE("--format %s: not table or json", text)
-                      : USAGE("--fail-on %s: not warning or critical", text);
+    return USAGE("--memory %s: not a size of 1MiB or more, such as 4GiB", text);
 }
 
 /* 0, or an exit status + 1. */
-static int parse(int argc, char **argv, struct request *r)
+static int parse_option(struct drift_compare_request *r, int opt)
 {
-    static const struct option options[] = {
-        {"format", required_argument, NULL, 'f'},   {"fail-on", required_argument, NULL, 'o'},
-        {"columns", required_argument, NULL, 'c'},  {"types", required_argument, NULL, 't'},
-        {"header", required_argument, NULL, 'n'},   {"label", required_argument, NULL, 'l'},
-        {"score", required_argument, NULL, 's'},    {"warning", required_argument, NULL, 'w'},
-        {"critical", required_argument, NULL, 'k'}, {"p", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},           {0}};
-    int opt, rc = 0;
-    *r = (struct request){.warning = .1, .critical = .25, .p = NAN};
-    while (!rc && (opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (opt) {
-        case 'f':
-        case 'o':
-            rc = parse_choice(r, opt, optarg);
-            break;
-        case 'c':
-            rc = parse_columns(r, optarg);
-            break;
-        case 't':
-            rc = parse_types(r, optarg);
-            break;
-        case 'n':
-            rc = parse_header(r, optarg);
-            break;
-        case 'l':
-            r->label = optarg;
-            break;
-        case 's':
-            r->score = optarg;
-            break;
-        case 'w':
-            rc = parse_level("warning", optarg, INFINITY, &r->warning);
-            break;
-        case 'k':
-            rc = parse_level("critical", optarg, INFINITY, &r->critical);
-            break;
-        case 'p':
-            rc = parse_level("p", optarg, 1, &r->p);
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return 1 + DRIFT_EXIT_OK;
-        default:
-            return 1 + DRIFT_EXIT_USAGE;
-        }
+    switch (opt) {
+    case 'f':
+        return parse_format(r, optarg);
+    case 'o':
+        return parse_fail_on(r, optarg);
+    case 'c':
+        return parse_names("columns", optarg, r->columns, &r->n_columns);
+    case 't':
+        return parse_types(r, optarg);
+    case 'n':
+        return parse_names("header", optarg, r->header, &r->n_header);
+    case 'l':
+        r->label = optarg;
+        return 0;
+    case 's':
+        r->score = optarg;
+        return 0;
+    case 'w':
+        return parse_level("warning", optarg, INFINITY, &r->warning);
+    case 'k':
+        return parse_level("critical", optarg, INFINITY, &r->critical);
+    case 'p':
+        return parse_level("p", optarg, 1, &r->p);
+    case 'a':
+        return drift_multiple_parse(optarg, &r->adjust)
+                   ? 0
+                   : USAGE("--adjust %s: not none, bonferroni, holm, bh or by", optarg);
+    case 'b':
+        return parse_binning(r, optarg);
+    case 'e':
+        return parse_empty(r, optarg);
+    case 'm':
+        return parse_memory(r, optarg);
+    case 'x':
+        r->exact = false;
+        return 0;
+    case 'h':
+        fputs(help, stdout);
+        return 1 + DRIFT_EXIT_OK;
+    default:
+        return 1 + DRIFT_EXIT_USAGE;
     }
-    if (!rc && argc - optind != 2)
-        rc = USAGE("give two files, the baseline first");
-    if (!rc && r->warning > r->critical)
-        rc = USAGE("--warning is above --critical");
-    if (!rc && r->label && r->score && !strcmp(r->label, r->score))
-        rc = USAGE("%s cannot be label and score", r->label);
-    if (!rc && !strcmp(argv[optind], "-") && !strcmp(argv[optind + 1], "-"))
-        rc = USAGE("only one of the files can be standard input");
-    for (int i = 0; i < 2 && !rc; i++)
+}
+
+static int parse_files(struct drift_compare_request *r, int argc, char **argv)
+{
+    if (argc - optind != 2)
+        return USAGE("give two files, the baseline first");
+    if (r->warning > r->critical)
+        return USAGE("--warning is above --critical");
+    if (r->label && r->score && !strcmp(r->label, r->score))
+        return USAGE("%s cannot be label and score", r->label);
+    if (!r->exact && r->binnings)
+        return USAGE("--binning needs the values: leave out --no-values");
+    for (int i = 0; i < 2; i++)
         r->file[i] = argv[optind + i];
-    return rc;
+    if (!strcmp(r->file[0], "-") && !strcmp(r->file[1], "-"))
+        return USAGE("only one of the files can be standard input");
+    return 0;
+}
+
+static int parse(int argc, char **argv, struct drift_compare_request *r)
+{
+    static const struct option options[] = {{"format", required_argument, NULL, 'f'},
+                                            {"fail-on", required_argument, NULL, 'o'},
+                                            {"columns", required_argument, NULL, 'c'},
+                                            {"types", required_argument, NULL, 't'},
+                                            {"header", required_argument, NULL, 'n'},
+                                            {"label", required_argument, NULL, 'l'},
+                                            {"score", required_argument, NULL, 's'},
+                                            {"warning", required_argument, NULL, 'w'},
+                                            {"critical", required_argument, NULL, 'k'},
+                                            {"p", required_argument, NULL, 'p'},
+                                            {"adjust", required_argument, NULL, 'a'},
+                                            {"binning", required_argument, NULL, 'b'},
+                                            {"empty", required_argument, NULL, 'e'},
+                                            {"memory", required_argument, NULL, 'm'},
+                                            {"no-values", no_argument, NULL, 'x'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int opt, rc = 0;
+    *r = (struct drift_compare_request){.warning = .1,
+                                        .critical = .25,
+                                        .p = NAN,
+                                        .exact = true,
+                                        .memory = 1 << 30,
+                                        .binning = -1,
+                                        .rule = DRIFT_PSI_ADD_HALF,
+                                        .adjust = DRIFT_MULTIPLE_HOLM};
+    while (!rc && (opt = getopt_long(argc, argv, "h", options, NULL)) != -1)
+        rc = parse_option(r, opt);
+    return rc ? rc : parse_files(r, argc, argv);
 }
 
 /* ---- counting ---- */
 
-/* Both files as counts on the first one's cells. */
-struct counts {
+struct work {
+    struct drift_compare_request *request;
+    struct drift_table *table;
     struct drift_stream stream;
     struct drift_model model;
     struct drift_builder *builder;
-    struct drift_baseline *baseline;
     struct drift_binding *binding[DRIFT_N_CHAIN];
-    struct drift_summary *current[DRIFT_N_CHAIN];
-    uint64_t rows[2];
+    struct drift_compare_counts counts;
+    struct drift_compare_report report;
+    int reading; /* of the values */
 };
 
 static void survey(void *ctx, const struct drift_event *ev)
 {
-    struct counts *k = ctx;
-    drift_builder_survey(k->builder, ev, &k->stream);
+    struct work *w = ctx;
+    drift_builder_survey(w->builder, ev, &w->stream);
 }
 
 static void count_baseline(void *ctx, const struct drift_event *ev)
 {
-    struct counts *k = ctx;
-    drift_builder_count(k->builder, ev, &k->stream);
+    struct work *w = ctx;
+    drift_builder_count(w->builder, ev, &w->stream);
 }
 
 static void count_current(void *ctx, const struct drift_event *ev)
 {
-    struct counts *k = ctx;
+    struct work *w = ctx;
     for (int i = 0; i < DRIFT_N_CHAIN; i++)
-        if (k->binding[i])
-            drift_binding_count(k->binding[i], ev, k->current[i]);
+        if (w->binding[i])
+            drift_binding_count(w->binding[i], ev, w->counts.current[i]);
 }
 
-static void counts_release(struct counts *k)
-{
-    for (int i = 0; i < DRIFT_N_CHAIN; i++) {
-        drift_binding_free(k->binding[i]);
-        drift_summary_free(k->current[i]);
-    }
-    drift_baseline_free(k->baseline);
-    drift_builder_free(k->builder);
-}
-
-static void counts_init(struct counts *k, struct request *r)
+static void work_init(struct work *w, struct drift_compare_request *r)
 {
     static const struct drift_builder_settings settings = {.window_ms = 0};
     static char all[] = "*", name[] = "compare", record[] = "";
-    *k = (struct counts){
+    *w = (struct work){
+        .request = r,
         .stream = {.name = name,
                    .features = record,
                    .score = (char *)(uintptr_t)r->score,
                    .label = (char *)(uintptr_t)r->label},
         .model = {.name = name, .include = all, .threshold = NAN, .n_types = r->n_types, .types = r->types}};
-    k->builder = drift_builder_new(&k->model, &settings);
+    w->builder = drift_builder_new(&w->model, &settings);
+    struct drift_table_settings set = {.model = &w->model,
+                                       .label = r->label,
+                                       .score = r->score,
+                                       .columns = (const char *const *)r->columns,
+                                       .n_columns = r->n_columns,
+                                       .header = (const char *const *)r->header,
+                                       .n_header = r->n_header};
+    w->table = drift_table_new(&set);
 }
 
-static int count(struct counts *k, const struct request *r, struct drift_table *t, struct drift_err *err)
+static void work_release(struct work *w)
 {
-    int rc = drift_table_infer(t, r->file[0], err);
+    drift_compare_report_release(&w->report);
+    for (int i = 0; i < DRIFT_N_CHAIN; i++) {
+        drift_binding_free(w->binding[i]);
+        drift_summary_free(w->counts.current[i]);
+    }
+    drift_baseline_free(w->counts.baseline);
+    drift_builder_free(w->builder);
+    drift_table_free(w->table);
+}
+
+static int check_roles(const struct work *w, struct drift_err *err)
+{
+    const struct drift_compare_request *r = w->request;
+    const struct drift_baseline_chain *chain = w->counts.baseline->chain;
+    const char *absent = NULL;
+    if (r->label && !chain[DRIFT_CHAIN_LABEL].layout->n_columns)
+        absent = r->label;
+    if (r->score && drift_layout_find(chain[DRIFT_CHAIN_INPUT].layout, DRIFT_SCORE, NULL) < 0)
+        absent = r->score;
+    return absent ? drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_STOP, "%s has no column %s", r->file[0], absent) : 0;
+}
+
+static int count(struct work *w, struct drift_err *err)
+{
+    const char *const *file = w->request->file;
+    struct drift_compare_counts *k = &w->counts;
+    int rc = drift_table_infer(w->table, file[0], err);
     if (!rc)
-        rc = drift_table_read(t, r->file[0], "pass 1 of 3", survey, k, &k->rows[0], err);
-    if (!rc && (rc = drift_builder_freeze(k->builder, err)) == DRIFT_E_EMPTY)
-        rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_STOP, "%s has no value in the columns to compare", r->file[0]);
+        rc = drift_table_read(w->table, file[0], "choosing cells", survey, w, &k->rows[0], err);
+    if (!rc && (rc = drift_builder_freeze(w->builder, err)) == DRIFT_E_EMPTY)
+        rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_STOP, "%s has no value in the columns to compare", file[0]);
     if (!rc)
-        rc = drift_table_read(t, r->file[0], "pass 2 of 3", count_baseline, k, &k->rows[0], err);
+        rc = drift_table_read(w->table, file[0], "counting", count_baseline, w, &k->rows[0], err);
     if (!rc)
-        rc = drift_builder_finish(k->builder, "compare", NULL, NULL, 0, &k->baseline, err);
+        rc = drift_builder_finish(w->builder, "compare", NULL, NULL, 0, &k->baseline, err);
     for (int i = 0; i < DRIFT_N_CHAIN && !rc; i++) {
         struct drift_layout *l = k->baseline->chain[i].layout;
         k->current[i] = drift_summary_new(l);
         if (l->n_columns)
-            k->binding[i] = drift_binding_new(l, &k->stream, &k->model, (enum drift_chain_kind)i);
+            w->binding[i] = drift_binding_new(l, &w->stream, &w->model, (enum drift_chain_kind)i);
     }
-    if (!rc && r->label && !k->baseline->chain[DRIFT_CHAIN_LABEL].layout->n_columns)
-        rc = drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_STOP, "%s has no column %s", r->file[0], r->label);
-    if (!rc && r->score && drift_layout_find(k->baseline->chain[DRIFT_CHAIN_INPUT].layout, DRIFT_SCORE, NULL) < 0)
-        rc = drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_STOP, "%s has no column %s", r->file[0], r->score);
     if (!rc)
-        rc = drift_table_read(t, r->file[1], "pass 3 of 3", count_current, k, &k->rows[1], err);
+        rc = check_roles(w, err);
+    return rc ? rc : drift_table_read(w->table, file[1], "counting", count_current, w, &k->rows[1], err);
+}
+
+/* ---- the values ---- */
+
+static void collect(void *ctx, const struct drift_event *ev)
+{
+    drift_values_row(ctx, ev);
+}
+
+static int read_values(void *ctx, int side, struct drift_collector *collector, struct drift_err *err)
+{
+    struct work *w = ctx;
+    char what[48];
+    uint64_t rows;
+    w->reading += !side;
+    snprintf(what, sizeof what, "values, reading %d", w->reading);
+    return drift_table_read(w->table, w->request->file[side], what, collect, collector, &rows, err);
+}
+
+static void use_values(void *ctx, const struct drift_values *v)
+{
+    struct work *w = ctx;
+    drift_exact_init(&w->report.rows[v->at].exact, v, w->request->binnings);
+}
+
+/* Rows of the report are still in the order of the columns. */
+static int values(struct work *w, struct drift_err *err)
+{
+    struct drift_compare_report *rep = &w->report;
+    struct drift_values_column *columns = drift_xcalloc(rep->n ? rep->n : 1, sizeof *columns);
+    for (size_t i = 0, at = 0; i < DRIFT_N_CHAIN; i++) {
+        const struct drift_baseline_chain *c = &w->counts.baseline->chain[i];
+        for (uint32_t j = 0; j < c->layout->n_columns; j++, at++) {
+            columns[at].column = &c->layout->columns[j];
+            const uint64_t *cells[2] = {drift_summary_cells(c->pooled, columns[at].column),
+                                        drift_summary_cells(w->counts.current[i], columns[at].column)};
+            for (int side = 0; side < 2; side++)
+                for (uint32_t cell = 0; cell < columns[at].column->n_cells; cell++)
+                    columns[at].n[side] += cells[side][cell];
+        }
+    }
+    int rc = drift_values_each(columns, rep->n, w->request->memory, read_values, use_values, w, err);
+    free(columns);
     return rc;
 }
 
-/* ---- judging ---- */
-
-static const struct {
-    enum drift_measure_id id;
-    double warning, critical; /* 0: those of the command line */
-} watched[] = {
-    {DRIFT_MEASURE_PSI, 0, 0},
-    {DRIFT_MEASURE_NULL_RATE, .05, .2},
-    {DRIFT_MEASURE_MISSING_RATE, .05, .2},
-    {DRIFT_MEASURE_INVALID_RATE, .05, .2},
-    {DRIFT_MEASURE_UNSEEN_RATE, .05, .2},
-};
-
-struct row {
-    const struct drift_column *column;
-    struct drift_measure m[DRIFT_N_MEASURE];
-    enum drift_severity severity;
-    enum drift_measure_id why; /* measure that gave the severity */
-};
-
-struct report {
-    size_t n;
-    struct row *rows; /* worst first */
-    double gate;
-    enum drift_severity worst;
-};
-
-static void judge(struct row *row, const struct request *r, double gate)
-{
-    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
-        const struct drift_measure *m = &row->m[watched[i].id];
-        double warning = watched[i].warning > 0 ? watched[i].warning : r->warning;
-        double critical = watched[i].critical > 0 ? watched[i].critical : r->critical;
-        if (m->why || (gate < 1 && !(m->p_value < gate)))
-            continue;
-        enum drift_severity s = m->effect >= critical  ? DRIFT_SEV_CRITICAL
-                                : m->effect >= warning ? DRIFT_SEV_WARNING
-                                                       : DRIFT_SEV_NONE;
-        if (s > row->severity) {
-            row->severity = s;
-            row->why = watched[i].id;
-        }
-    }
-}
-
-static int worst_first(const void *a, const void *b)
-{
-    const struct row *x = a, *y = b;
-    double p = x->m[DRIFT_MEASURE_PSI].effect, q = y->m[DRIFT_MEASURE_PSI].effect;
-    if (x->severity != y->severity)
-        return x->severity > y->severity ? -1 : 1;
-    if (p != q)
-        return p > q ? -1 : 1;
-    return strcmp(x->column->name, y->column->name);
-}
-
-static void report_make(struct report *rep, const struct request *r, const struct counts *k)
-{
-    size_t n = 0;
-    for (int i = 0; i < DRIFT_N_CHAIN; i++)
-        n += k->baseline->chain[i].layout->n_columns;
-    *rep = (struct report){.rows = drift_xcalloc(n, sizeof *rep->rows), .gate = isnan(r->p) ? .001 / (double)n : r->p};
-    for (int i = 0; i < DRIFT_N_CHAIN; i++) {
-        const struct drift_baseline_chain *c = &k->baseline->chain[i];
-        for (uint32_t j = 0; j < c->layout->n_columns; j++) {
-            struct row *row = &rep->rows[rep->n++];
-            row->column = &c->layout->columns[j];
-            drift_measure_column(row->column, c->pooled->counts + row->column->first,
-                                 k->current[i]->counts + row->column->first, row->m);
-            judge(row, r, rep->gate);
-            if (row->severity > rep->worst)
-                rep->worst = row->severity;
-        }
-    }
-    qsort(rep->rows, rep->n, sizeof *rep->rows, worst_first);
-}
-
-/* ---- telling ---- */
-
-static const char *verdict_text(enum drift_severity s)
-{
-    return s == DRIFT_SEV_NONE ? "ok" : drift_severity_name(s);
-}
-
-static const char *number(const struct drift_measure *m, double v, char *buf, size_t cap)
-{
-    if (m->why)
-        snprintf(buf, cap, "-");
-    else
-        snprintf(buf, cap, "%.4f", v);
-    return buf;
-}
-
-static const char *percent(const struct drift_measure *m, char *buf, size_t cap)
-{
-    if (m->why)
-        snprintf(buf, cap, "-");
-    else
-        snprintf(buf, cap, "%.2f>%.2f", 100 * m->baseline, 100 * m->value);
-    return buf;
-}
-
-static void print_row(const struct row *row)
-{
-    const struct drift_measure *m = row->m, *ks = &m[DRIFT_MEASURE_KS];
-    char psi[24], p[24], d[48] = "-", js[24], v[24], nulls[32], other[32], name[29];
-    bool numeric = row->column->kind == DRIFT_NUMERIC;
-    if (!ks->why)
-        snprintf(d, sizeof d, "%.4f..%.4f", ks->low, ks->high);
-    if (m[DRIFT_MEASURE_PSI].why)
-        snprintf(p, sizeof p, "-");
-    else
-        snprintf(p, sizeof p, "%.2g", m[DRIFT_MEASURE_PSI].p_value);
-    printf("%-8s  %-28s %-5s %8s %8s %15s %7s %7s %14s %14s  %s\n", verdict_text(row->severity),
-           drift_printable(row->column->name, name, sizeof name), numeric ? "num" : "cat",
-           number(&m[DRIFT_MEASURE_PSI], m[DRIFT_MEASURE_PSI].effect, psi, sizeof psi), p, d,
-           number(&m[DRIFT_MEASURE_JS], m[DRIFT_MEASURE_JS].effect, js, sizeof js),
-           number(&m[DRIFT_MEASURE_CHI2], m[DRIFT_MEASURE_CHI2].effect, v, sizeof v),
-           percent(&m[DRIFT_MEASURE_NULL_RATE], nulls, sizeof nulls),
-           percent(&m[numeric ? DRIFT_MEASURE_OUT_OF_RANGE_RATE : DRIFT_MEASURE_UNSEEN_RATE], other, sizeof other),
-           row->severity              ? drift_measure_name(row->why)
-           : m[DRIFT_MEASURE_PSI].why ? drift_why_name(m[DRIFT_MEASURE_PSI].why)
-                                      : "");
-}
-
-static void print_table(const struct report *rep, const struct request *r, const struct counts *k)
-{
-    const struct drift_tally *new = &k->current[DRIFT_CHAIN_INPUT]->tally[DRIFT_TALLY_NEW_FIELD];
-    char text[DRIFT_TALLY_TEXT];
-    printf("baseline %s: %" PRIu64 " rows; current %s: %" PRIu64 " rows\n\n", r->file[0], k->rows[0], r->file[1],
-           k->rows[1]);
-    printf("%-8s  %-28s %-5s %8s %8s %15s %7s %7s %14s %14s  %s\n", "verdict", "column", "kind", "psi", "p", "ks", "js",
-           "chi2 V", "null %", "outside %", "why");
-    for (size_t i = 0; i < rep->n; i++)
-        print_row(&rep->rows[i]);
-    for (uint32_t i = 0; i < new->n; i++)
-        printf("new       %s\n", drift_printable(new->slots[i].text, text, sizeof text));
-    printf("\noutside: beyond the baseline's range (numbers), unseen categories; p gate %.2g; verdict: %s\n", rep->gate,
-           verdict_text(rep->worst));
-}
-
-/* Names of files and columns need not be UTF-8. */
-static json_t *text_json(const char *s)
-{
-    json_t *j = json_string(s);
-    return j ? j : json_string("(not UTF-8)");
-}
-
-static json_t *measure_json(const struct drift_measure *m)
-{
-    json_t *o = json_object();
-    if (m->why) {
-        json_object_set_new(o, "why", json_string(drift_why_name(m->why)));
-        return o;
-    }
-    json_object_set_new(o, "effect", json_real(m->effect));
-    json_object_set_new(o, "value", json_real(m->value));
-    json_object_set_new(o, "baseline", json_real(m->baseline));
-    json_object_set_new(o, "low", json_real(m->low));
-    json_object_set_new(o, "high", json_real(m->high));
-    if (m->has_p)
-        json_object_set_new(o, "p", json_real(m->p_value));
-    if (m->dof > 0)
-        json_object_set_new(o, "dof", json_real(m->dof));
-    return o;
-}
-
-static json_t *row_json(const struct row *row)
-{
-    json_t *o = json_object(), *all = json_object();
-    json_object_set_new(o, "column", text_json(row->column->name));
-    json_object_set_new(o, "role", json_string(drift_role_name(row->column->role)));
-    json_object_set_new(o, "kind", json_string(row->column->kind == DRIFT_NUMERIC ? "numeric" : "categorical"));
-    json_object_set_new(o, "verdict", json_string(verdict_text(row->severity)));
-    json_object_set_new(o, "why", row->severity ? json_string(drift_measure_name(row->why)) : json_null());
-    for (int i = 0; i < DRIFT_N_MEASURE; i++)
-        if (drift_measure_applies((enum drift_measure_id)i, row->column->kind) && i != DRIFT_MEASURE_VOLUME)
-            json_object_set_new(all, drift_measure_name((enum drift_measure_id)i), measure_json(&row->m[i]));
-    json_object_set_new(o, "measures", all);
-    return o;
-}
-
-static void print_json(const struct report *rep, const struct request *r, const struct counts *k)
-{
-    static const char *const side[] = {"baseline", "current"};
-    const struct drift_tally *new = &k->current[DRIFT_CHAIN_INPUT]->tally[DRIFT_TALLY_NEW_FIELD];
-    json_t *o = json_object(), *rows = json_array(), *fresh = json_array();
-    for (int i = 0; i < 2; i++)
-        json_object_set_new(o, side[i],
-                            json_pack("{s:o, s:I}", "file", text_json(r->file[i]), "rows", (json_int_t)k->rows[i]));
-    json_object_set_new(o, "verdict", json_string(verdict_text(rep->worst)));
-    json_object_set_new(o, "p_gate", json_real(rep->gate));
-    for (size_t i = 0; i < rep->n; i++)
-        json_array_append_new(rows, row_json(&rep->rows[i]));
-    for (uint32_t i = 0; i < new->n; i++)
-        json_array_append_new(fresh, text_json(new->slots[i].text));
-    json_object_set_new(o, "columns", rows);
-    json_object_set_new(o, "new_columns", fresh);
-    json_dumpf(o, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(o);
-}
+/* ---- all of it ---- */
 
 static int exit_status(int rc, const struct drift_err *err)
 {
     return drift_cli_fail(rc == DRIFT_E_IO ? DRIFT_EXIT_UNAVAILABLE : DRIFT_EXIT_USAGE, "compare", "%s", err->text);
 }
 
+static int compare(struct work *w)
+{
+    const struct drift_compare_request *r = w->request;
+    struct drift_err err = {.text = ""};
+    int rc = count(w, &err);
+    if (!rc) {
+        drift_compare_report_init(&w->report, r, &w->counts);
+        rc = r->exact ? values(w, &err) : 0;
+    }
+    if (rc)
+        return exit_status(rc, &err);
+    drift_compare_report_finish(&w->report);
+    if (r->format == DRIFT_COMPARE_JSON)
+        drift_compare_json(&w->report);
+    else
+        drift_compare_text(&w->report, r->format == DRIFT_COMPARE_MARKDOWN);
+    return r->fail_on && w->report.worst >= r->fail_on ? DRIFT_EXIT_FOUND : DRIFT_EXIT_OK;
+}
+
 int drift_cmd_compare(int argc, char **argv)
 {
-    struct request r;
-    struct counts k;
-    struct report rep;
-    struct drift_err err = {.text = ""};
+    struct drift_compare_request r;
+    struct work w;
     int status = parse(argc, argv, &r);
     if (status)
         return status - 1;
-    counts_init(&k, &r);
-    struct drift_table_settings set = {.model = &k.model,
-                                       .label = r.label,
-                                       .score = r.score,
-                                       .columns = (const char *const *)r.columns,
-                                       .n_columns = r.n_columns,
-                                       .header = (const char *const *)r.header,
-                                       .n_header = r.n_header};
-    struct drift_table *t = drift_table_new(&set);
-    int rc = count(&k, &r, t, &err);
-    if (rc) {
-        status = exit_status(rc, &err);
-    } else {
-        report_make(&rep, &r, &k);
-        (r.json ? print_json : print_table)(&rep, &r, &k);
-        status = r.fail_on && rep.worst >= r.fail_on ? DRIFT_EXIT_FOUND : DRIFT_EXIT_OK;
-        free(rep.rows);
-    }
-    counts_release(&k);
-    drift_table_free(t);
+    work_init(&w, &r);
+    status = compare(&w);
+    work_release(&w);
     return status;
 }

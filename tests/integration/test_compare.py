@@ -176,6 +176,32 @@ class Compare(unittest.TestCase):
         self.assertIn("verdict: critical", table)
         self.assertIn(out["columns"][0]["column"][:20], table.splitlines()[3])
 
+    def test_formats_and_families(self):
+        base, cur = self.columns(800, 0), self.columns(700, .3)
+        a, b = self.write_csv("a.csv", base), self.write_csv("b.csv", cur)
+        plain, rows = self.report(a, b, "--types", "zip code:category", "--adjust", "none")
+        p = {name: row["p"] for name, row in rows.items()}
+        self.assertEqual(p, {name: row["p_adjusted"] for name, row in rows.items()})
+        order = sorted(p, key=p.get)
+        for method, q in (("bonferroni", {n: min(1, p[n] * len(p)) for n in p}),
+                          ("bh", {n: min(min(1, p[m] * len(p) / (k + 1)) for k, m in enumerate(order) if p[m] >= p[n]) for n in p})):
+            out, rows = self.report(a, b, "--types", "zip code:category", "--adjust", method)
+            self.assertEqual(out["adjust"], method)
+            for name, row in rows.items():
+                self.assertAlmostEqual(row["p_adjusted"], q[name], delta=1e-9 * q[name])
+        text = self.run_it(a, b, "--format", "markdown", "--binning", "w10_minmax_lc", "--empty", "laplace1").stdout
+        tables = [line for line in text.splitlines() if line.startswith("|")]
+        self.assertEqual(len(tables), 2 * (len(p) + 2))
+        self.assertEqual(len({line.replace("\\|", "").count("|") for line in tables}), 2)
+        self.assertIn("bins w10_minmax_lc, empty bins laplace1", text)
+        self.assertNotIn("from the values", self.run_it(a, b, "--no-values").stdout)
+        small, rows = self.report(a, b, "--memory", "1MiB")
+        large, rows = self.report(a, b)
+        self.assertEqual(small, large)
+        for bad in (["--binning", "deciles"], ["--empty", "x"], ["--adjust", "x"], ["--memory", "1B"],
+                    ["--no-values", "--binning", "q10_linear_rc"]):
+            self.assertEqual(self.run_it(a, b, *bad).returncode, 2, bad)
+
     def test_gate_holds_small_samples(self):
         base = self.columns(400, 0)
         cur = {k: v[:30] for k, v in self.columns(400, 0).items()}

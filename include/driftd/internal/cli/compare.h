@@ -1,0 +1,75 @@
+/* compare.h - what `driftd compare` was asked for, and what it found.
+ *
+ * compare.c reads and counts, compare_report.c judges, compare_text.c and compare_json.c tell.  Threads: one owner. */
+#ifndef DRIFTD_CLI_COMPARE_H
+#define DRIFTD_CLI_COMPARE_H
+
+#include "driftd/internal/baseline/baseline.h"
+#include "driftd/internal/cli/exact.h"
+#include "driftd/internal/config/config.h"
+#include "driftd/multiple.h"
+
+enum { DRIFT_COMPARE_LIST = 1024 };
+enum drift_compare_format { DRIFT_COMPARE_TABLE, DRIFT_COMPARE_MARKDOWN, DRIFT_COMPARE_JSON };
+
+struct drift_compare_request {
+    const char *file[2];
+    enum drift_compare_format format;
+    enum drift_severity fail_on;
+    size_t n_columns, n_types, n_header;
+    char *columns[DRIFT_COMPARE_LIST], *header[DRIFT_COMPARE_LIST];
+    struct drift_feature_type types[DRIFT_COMPARE_LIST];
+    const char *label, *score;
+    double warning, critical, p; /* p NaN: by the number of columns */
+    bool exact;                  /* read the values */
+    uint64_t memory;             /* bytes for them */
+    unsigned binnings, rules;    /* bits; none: the daemon's bins, and half a count */
+    int binning;                 /* the first named, for tables; -1: the daemon's */
+    enum drift_psi_rule rule;    /* the first named */
+    enum drift_multiple adjust;
+};
+
+/* Both files as counts on the first one's cells. */
+struct drift_compare_counts {
+    struct drift_baseline *baseline;
+    struct drift_summary *current[DRIFT_N_CHAIN];
+    uint64_t rows[2];
+};
+
+struct drift_compare_row {
+    const struct drift_column *column;
+    struct drift_measure m[DRIFT_N_MEASURE];
+    enum drift_severity severity;
+    enum drift_measure_id why; /* measure that gave the severity */
+    struct drift_exact exact;
+    struct drift_exact_bins grid; /* the daemon's bins, unpooled */
+    bool has_p;                   /* p of the family: KS of the values, chi-square of categories */
+    double p, adjusted;
+};
+
+struct drift_compare_report {
+    const struct drift_compare_request *request;
+    const struct drift_compare_counts *counts;
+    size_t n;
+    struct drift_compare_row *rows; /* worst first, once sorted */
+    double gate;
+    enum drift_severity worst;
+};
+/* Rows of all columns, measured on the daemon's cells; their exact parts are empty. */
+void drift_compare_report_init(struct drift_compare_report *rep, const struct drift_compare_request *r,
+                               const struct drift_compare_counts *k);
+/* When the exact parts are there: adjusts the family and sorts. */
+void drift_compare_report_finish(struct drift_compare_report *rep);
+void drift_compare_report_release(struct drift_compare_report *rep);
+
+/* On stdout. */
+void drift_compare_text(const struct drift_compare_report *rep, bool markdown);
+void drift_compare_json(const struct drift_compare_report *rep);
+
+/* "ok", "warning", "critical" */
+const char *drift_compare_verdict(enum drift_severity s);
+/* The bins that tables show: those of the convention that was asked for. */
+const struct drift_exact_bins *drift_compare_bins(const struct drift_compare_report *rep,
+                                                  const struct drift_compare_row *row);
+
+#endif

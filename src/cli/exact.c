@@ -1,0 +1,92 @@
+/* src/cli/exact.c    What the values of a column say; for `compare`. */
+#include "driftd/internal/cli/exact.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driftd/js.h"
+
+void drift_exact_bins_init(struct drift_exact_bins *b, const uint64_t *p, const uint64_t *q, size_t n)
+{
+    const uint64_t *side[2] = {p, q};
+    *b = (struct drift_exact_bins){.n = n};
+    for (int i = 0; i < 2; i++) {
+        b->count[i] = drift_xcalloc(n ? n : 1, sizeof *b->count[i]);
+        memcpy(b->count[i], side[i], n * sizeof *b->count[i]);
+    }
+    if (drift_chi2(p, q, n, &b->chi2) || drift_js_distance(p, q, n, &b->js) ||
+        drift_hellinger(p, q, n, &b->hellinger) || drift_total_variation(p, q, n, &b->total_variation) ||
+        drift_kl_laplace(p, q, n, &b->kl[0]) || drift_kl_laplace(q, p, n, &b->kl[1])) {
+        b->n = 0; /* a side is empty */
+        return;
+    }
+    for (int rule = 0; rule < DRIFT_N_PSI_RULE; rule++)
+        if (drift_psi(p, q, n, (enum drift_psi_rule)rule, &b->psi[rule], &b->psi_bins[rule]))
+            b->psi[rule] = NAN;
+}
+
+void drift_exact_bins_release(struct drift_exact_bins *b)
+{
+    free(b->count[0]);
+    free(b->count[1]);
+    *b = (struct drift_exact_bins){0};
+}
+
+static void numbers_init(struct drift_exact *e, const struct drift_values *v, unsigned binnings)
+{
+    double m = (double)v->n[0], n = (double)v->n[1];
+    if (drift_ks_samples(v->x[0], v->n[0], v->x[1], v->n[1], &e->ks)) {
+        e->why = "a side has no values";
+        return;
+    }
+    e->ks_p_limit = drift_ks_p_limit(e->ks.d, m, n);
+    e->ks_p_limit_log10 = drift_ks_p_limit_log10(e->ks.d, m, n);
+    e->ks_p_stephens = drift_ks_p_stephens(e->ks.d, m, n);
+    e->ks_p_stephens_log10 = drift_ks_p_stephens_log10(e->ks.d, m, n);
+    for (int b = 0; b < DRIFT_N_BINNING; b++) {
+        uint64_t count[2][DRIFT_BINNING_EDGES + 1];
+        if (!(binnings >> b & 1) ||
+            drift_binning_edges((enum drift_binning)b, v->x[0], v->n[0], e->edges[b], &e->n_edges[b]))
+            continue;
+        for (int side = 0; side < 2; side++)
+            drift_binning_count((enum drift_binning)b, e->edges[b], e->n_edges[b], v->x[side], v->n[side], count[side]);
+        drift_exact_bins_init(&e->bins[b], count[0], count[1], e->n_edges[b] + 1);
+    }
+}
+
+static void names_init(struct drift_exact *e, const struct drift_values *v)
+{
+    drift_exact_bins_init(&e->names, v->count[0], v->count[1], v->n_names);
+    if (!e->names.n) {
+        e->why = "a side has no values";
+        return;
+    }
+    e->name = drift_xcalloc(v->n_names, sizeof *e->name);
+    for (size_t i = 0; i < v->n_names; i++) {
+        e->name[i] = drift_xstrndup(v->names[i].p, v->names[i].n);
+        e->n_new += !v->count[0][i];
+        e->n_gone += !v->count[1][i];
+        e->new_values += v->count[0][i] ? 0 : v->count[1][i];
+    }
+}
+
+void drift_exact_init(struct drift_exact *e, const struct drift_values *v, unsigned binnings)
+{
+    *e = (struct drift_exact){.why = v->why, .n = {v->n[0], v->n[1]}};
+    if (!e->why && v->x[0])
+        numbers_init(e, v, binnings);
+    else if (!e->why)
+        names_init(e, v);
+}
+
+void drift_exact_release(struct drift_exact *e)
+{
+    for (int b = 0; b < DRIFT_N_BINNING; b++)
+        drift_exact_bins_release(&e->bins[b]);
+    for (size_t i = 0; e->name && i < e->names.n; i++)
+        free(e->name[i]);
+    free(e->name);
+    drift_exact_bins_release(&e->names);
+    *e = (struct drift_exact){.why = "released"};
+}
