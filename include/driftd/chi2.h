@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct drift_chi2 {
     size_t cells; /* K: not empty on both sides */
     double dof;   /* K - 1 */
@@ -32,4 +36,7 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
 size_t drift_chi2_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, double min_expected, uint64_t *ret_p,
                        uint64_t *ret_q);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -20,6 +20,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { DRIFT_GRID_EDGES_MAX = 250, DRIFT_GRID_HALF_MAX = 512 };
 
 /* The fields are private to grid.c; they stand here so that the lookup is inlined where events are counted. */
@@ -37,6 +41,7 @@ struct drift_grid {
 struct drift_grid *drift_grid_new(const double *edges, uint32_t n);
 void drift_grid_free(struct drift_grid *g); /* NULL is fine */
 
+/* Private to the lookup: a double's bits, and the index cell of x. */
 static inline uint64_t drift_grid_bits(double x)
 {
     uint64_t u;
@@ -67,4 +72,7 @@ static inline uint32_t drift_grid_cell(const struct drift_grid *g, double x)
 /* The same by plain search: the reference that tests compare with. */
 uint32_t drift_grid_cell_plain(const double *edges, uint32_t n, double x);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

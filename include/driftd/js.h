@@ -16,10 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* p, q: counts, shape [n_bins]; each returns 0 or DRIFT_E_EMPTY (a side has no values), and writes on success only. */
 int drift_js_distance(const uint64_t *p, const uint64_t *q, size_t n_bins, double *ret_js);
 int drift_hellinger(const uint64_t *p, const uint64_t *q, size_t n_bins, double *ret_hellinger);
 int drift_total_variation(const uint64_t *p, const uint64_t *q, size_t n_bins, double *ret_tv);
 int drift_kl_laplace(const uint64_t *p, const uint64_t *q, size_t n_bins, double *ret_kl);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -21,6 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct drift_ks_bracket {
     double low, high;
     size_t cells; /* with a value on either side: K above */
@@ -43,4 +47,7 @@ double drift_ks_p_limit_log10(double d, double m, double n);
 double drift_ks_p_stephens(double d, double m, double n);
 double drift_ks_p_stephens_log10(double d, double m, double n);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

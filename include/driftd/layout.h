@@ -24,6 +24,10 @@
 #include "driftd/error.h"
 #include "driftd/grid.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum drift_kind { DRIFT_NUMERIC = 1, DRIFT_CATEGORICAL = 2 };
 enum drift_role { DRIFT_FEATURE = 1, DRIFT_SCORE, DRIFT_DECISION, DRIFT_LABEL, DRIFT_SOURCE, DRIFT_LATENCY };
 enum drift_special { DRIFT_NULL, DRIFT_MISSING, DRIFT_NONFINITE, DRIFT_WRONG_TYPE, DRIFT_N_SPECIAL };
@@ -106,4 +110,7 @@ static inline uint32_t drift_column_unseen(const struct drift_column *c)
     return c->n_categories + 1;
 }
 
+#ifdef __cplusplus
+}
+#endif
 #endif

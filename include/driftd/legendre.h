@@ -1,8 +1,8 @@
 /* legendre.h - location and scale of a window in one number each: Legendre scores of the baseline's ranks.
  *
  *     u_j    = baseline mass below cell j + half of its own             mid-rank, 0 .. 1
- *     phi_r  = Gram-Schmidt of u, u^2, ... under the baseline's masses p      sum p phi_r = 0, sum p phi_r phi_s = [r =
- * s] V_r    = n^(-1/2) sum_j c_j phi_r(j)                               c: the window's counts, n their sum
+ *     phi_r  = Gram-Schmidt of u, u^2, ... under the baseline's masses p: sum p phi_r = 0, sum p phi_r phi_s = [r = s]
+ *     V_r    = n^(-1/2) sum_j c_j phi_r(j)                              c: the window's counts, n their sum
  *
  * Without drift V_r ~ N(0, 1), uncorrelated.  V1 > 0: values moved up in rank; V2 > 0: more of them far out on both
  * sides.  A shift of the mean by mu standard deviations moves V1 of a normal variable by .977 mu sqrt(n).  V_r is

@@ -10,6 +10,10 @@
 
 #include "driftd/layout.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(ID, "name", has_p, numeric, categorical, help): the names used in config, verdicts and metrics */
 #define DRIFT_MEASURES(X)                                                                                              \
     X(PSI, "psi", 1, 1, 1, "population stability index, noise-corrected: PSI - (B-1)(1/n + 1/m), at least 0")          \
@@ -84,4 +88,7 @@ void drift_measure_column(const struct drift_column *c, const uint64_t *base, co
  *          s^2 (1 + 1/n_windows), never below the mean's (1 + 1/n_windows): the mean itself is an estimate. */
 void drift_measure_volume(const uint64_t *baseline_n, uint32_t n_windows, uint64_t n, struct drift_measure *ret);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

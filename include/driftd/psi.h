@@ -22,6 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(ID, "name", help) */
 #define DRIFT_PSI_RULES(X)                                                                                             \
     X(ADD_HALF, "add_half", "half a count to every bin of both sides (default)")                                       \
@@ -40,6 +44,7 @@ enum drift_psi_rule {
 #undef X
         DRIFT_N_PSI_RULE
 };
+/* "add_half" and the like; static strings. */
 const char *drift_psi_rule_name(enum drift_psi_rule rule);
 bool drift_psi_rule_parse(const char *name, enum drift_psi_rule *ret_rule);
 
@@ -58,4 +63,7 @@ double drift_psi_p_tolerance(double psi, size_t bins, double m, double n, double
  * of chi-square with B - 1 degrees of freedom. */
 double drift_psi_tolerance(double delta, size_t bins, double m);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

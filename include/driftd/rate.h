@@ -16,6 +16,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Two-sided interval, confidence .95: z = 1.959963984540054.  DRIFT_E_EMPTY: n is 0; DRIFT_E_RANGE: k > n. */
 int drift_rate_wilson(uint64_t k, uint64_t n, double *ret_low, double *ret_high);
 
@@ -29,4 +33,7 @@ int drift_rate_z_unpooled(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2, do
 double drift_rate_p_rise(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2);
 double drift_rate_p_change(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -8,6 +8,10 @@
 
 #include "driftd/layout.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum drift_tally_kind {
     DRIFT_TALLY_MODEL_VERSION,
     DRIFT_TALLY_FEATURES_VERSION,
@@ -52,6 +56,7 @@ void drift_tally_join(struct drift_tally *t, const char *text, size_t n, uint64_
 /* "model", "features", "prompt", "threshold", "schema", "new_field" */
 const char *drift_tally_name(enum drift_tally_kind k);
 
+/* The counters of one column of the summary's layout: specials [DRIFT_N_SPECIAL], cells [c->n_cells].  Borrowed. */
 static inline const uint64_t *drift_summary_specials(const struct drift_summary *s, const struct drift_column *c)
 {
     return s->counts + c->first;
@@ -61,4 +66,7 @@ static inline const uint64_t *drift_summary_cells(const struct drift_summary *s,
     return s->counts + c->first + DRIFT_N_SPECIAL;
 }
 
+#ifdef __cplusplus
+}
+#endif
 #endif

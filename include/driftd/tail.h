@@ -15,6 +15,10 @@
 #ifndef DRIFTD_TAIL_H
 #define DRIFTD_TAIL_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Keeps GSL from ending the process on an underflow.  Every program that uses libdriftd calls it once at its start. */
 void drift_stats_init(void);
 
@@ -33,4 +37,7 @@ double drift_tail_chi2_noncentral(double x, double dof, double lambda);
 double drift_tail_kolmogorov(double t); /* 1 for t <= 0 */
 double drift_tail_kolmogorov_log10(double t);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

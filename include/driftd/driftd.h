@@ -1,0 +1,25 @@
+/* driftd.h - all of libdriftd: statistics of drift on counts and samples, detectors, evidence.
+ *
+ *     #include <driftd/driftd.h>          cc $(pkg-config --cflags driftd) program.c $(pkg-config --libs driftd)
+ *
+ * A program calls drift_stats_init() (tail.h) once at its start.  No function here reads a clock, writes a log or keeps
+ * state of its own; each header says which of its calls allocate. */
+#ifndef DRIFTD_DRIFTD_H
+#define DRIFTD_DRIFTD_H
+
+#include "driftd/chi2.h"
+#include "driftd/error.h"
+#include "driftd/grid.h"
+#include "driftd/js.h"
+#include "driftd/ks.h"
+#include "driftd/layout.h"
+#include "driftd/legendre.h"
+#include "driftd/measure.h"
+#include "driftd/multiple.h"
+#include "driftd/psi.h"
+#include "driftd/rate.h"
+#include "driftd/summary.h"
+#include "driftd/tail.h"
+#include "driftd/version.h"
+
+#endif
