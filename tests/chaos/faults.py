@@ -23,6 +23,9 @@ class Fault:
 
 
 # ---- driftd ----
+FLUSH = b"\r\noffset\r\n"  # a command that writes one
+
+
 class OfInstance(Fault):
     """Takes one running instance for itself."""
     others = 0  # so many more must be running
@@ -45,15 +48,29 @@ class KillDriftd(OfInstance):
 
 
 class Zombie(OfInstance):
-    """Stopped until the group has given its partitions away, then continued: must see STALE or lose its assignment."""
+    """Stopped until the group has given its partitions away, then continued: it must change nothing.  Mostly it finds out by
+    itself, since its plans are old or its assignment is lost; one that is stopped amid a flush, whose command gets to Redis
+    when others have the partitions, is told: STALE."""
     others = 1
 
     def hit(self, world, rng, instance):
         before = instance.process.text().count("event=slot_stale")
+        amid = bool(instance.door) and rng.random() < 0.7
+        if amid:
+            instance.door.keep(FLUSH)
+            pause(0.5)  # more than an interval of flushes
         instance.process.signal(signal.SIGSTOP)
         instance.state = "stopped"
+        began, taken = time.monotonic(), self.acquired(world, instance)
         away = SESSION_S + rng.uniform(1.5, 4)
         pause(away)
+        if amid:  # others have them by now, or soon
+            while time.monotonic() < began + 3 * SESSION_S and self.acquired(world, instance) == taken:
+                pause(0.2)
+            pause(1)
+            instance.door.keep(None)
+            pause(0.3)
+            away = time.monotonic() - began
         instance.process.signal(signal.SIGCONT)
         instance.state = "running"
         end = time.monotonic() + 10
@@ -62,7 +79,12 @@ class Zombie(OfInstance):
         stale = instance.process.text().count("event=slot_stale") - before
         world.zombies += 1
         world.zombies_stale += stale > 0
-        return f"{instance.name} for {away:.1f} s, slot_stale {stale}"
+        return f"{instance.name}{' amid a flush' if amid else ''} for {away:.1f} s, slot_stale {stale}"
+
+    @staticmethod
+    def acquired(world, instance):
+        """Partitions that others have taken so far."""
+        return sum(i.text().count("event=partition_acquired") for i in world.instances if i is not instance)
 
 
 class ShortStop(OfInstance):

@@ -11,6 +11,7 @@ thread.  A proxy keeps its port for ever, what it leads to may change:
     drop()               every connection ends now
     refuse(on)           new connections end at once
     hold(on)             bytes stay where they are, in both directions
+    keep(pattern)        requests that have the pattern in them stay here, the rest passes; None lets them go
     slow(ms, bytes_per_s)  each piece takes so long; 0, 0 ends it
     lead_to(port)        where new connections go; the old ones end
 """
@@ -67,6 +68,7 @@ class Link:
                 if not data:
                     break
                 await self.proxy.passage(len(data))
+                await self.proxy.kept(data)
                 cut = self.proxy.struck_by(data)
                 if cut and not await self.take(cut, data):
                     break
@@ -130,12 +132,14 @@ class Proxy:
         self.loop, self.where, self.target = loop, where, target
         self.links, self.cuts = set(), []
         self.refusing, self.delay_s, self.bytes_per_s, self.late_bytes = False, 0.0, 0.0, 0
+        self.kept_pattern = None
         self.last_down = time.monotonic()
         loop.call(self.listen())
 
     async def listen(self):
         self.free = asyncio.Event()
         self.free.set()
+        self.released = asyncio.Event()
         if isinstance(self.where, int):
             self.server = await asyncio.start_server(self.connected, "127.0.0.1", self.where, limit=PIECE)
         else:
@@ -158,6 +162,10 @@ class Proxy:
         if self.bytes_per_s:
             await asyncio.sleep(n / self.bytes_per_s)
         await self.free.wait()
+
+    async def kept(self, data):
+        if self.kept_pattern and self.kept_pattern in data:
+            await self.released.wait()
 
     def struck_by(self, data):
         for cut in self.cuts:
@@ -192,6 +200,12 @@ class Proxy:
 
     def hold(self, on):
         self.run(self.free.clear if on else self.free.set)
+
+    def keep(self, pattern):
+        def change():
+            self.kept_pattern = pattern
+            (self.released.clear if pattern else self.released.set)()
+        self.run(change)
 
     def slow(self, ms=0, bytes_per_s=0):
         def change():

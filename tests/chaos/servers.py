@@ -306,7 +306,7 @@ class Instance:
     has ports of its own, and each start means a new plan entry."""
 
     def __init__(self, name, folder, config, redis, alike):
-        self.name, self.state = name, "away"
+        self.name, self.state, self.door = name, "away", None
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder)
         config = json.loads(json.dumps(config))
@@ -315,7 +315,7 @@ class Instance:
         if isinstance(redis, Redis):
             reach = {"socket": "redis.sock"} if alike else {"host": "127.0.0.1", "port": port}
             config["redis"] = {**{k: v for k, v in config["redis"].items() if k not in ("host", "port")}, **reach}
-            redis.door(os.path.join(self.folder, "redis.sock") if alike else port)
+            self.door = redis.door(os.path.join(self.folder, "redis.sock") if alike else port)
         self.path = os.path.join(self.folder, "driftd.yaml")
         with open(self.path, "w") as f:
             yaml.safe_dump(config, f, sort_keys=False)
