@@ -7,7 +7,9 @@
 #ifndef DRIFTD_DRIFTD_H
 #define DRIFTD_DRIFTD_H
 
+#include "driftd/anderson.h"
 #include "driftd/chi2.h"
+#include "driftd/cvm.h"
 #include "driftd/error.h"
 #include "driftd/grid.h"
 #include "driftd/js.h"
@@ -18,8 +20,10 @@
 #include "driftd/multiple.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
+#include "driftd/samples.h"
 #include "driftd/summary.h"
 #include "driftd/tail.h"
 #include "driftd/version.h"
+#include "driftd/wasserstein.h"
 
 #endif

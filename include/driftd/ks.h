@@ -14,7 +14,14 @@
  *     t = sqrt(n_e) D_low + .5826 / sqrt(K),   p = Q_Kolmogorov(t),   n_e = n m / (n + m)
  * which holds for K >= 16 cells of like mass and is conservative for discrete features.
  *
- * Cost: O(cells), O(n + m) for samples; no allocation.  Threads: pure. */
+ * P-values of an exact distance, continuous data (with ties each is an upper bound):
+ *     exact     all C(n + m, n) orders alike: the share of lattice paths from (0, 0) to (m, n) that touch
+ *               |i / m - j / n| >= D (J. L. Hodges, The significance probability of the Smirnov two-sample test, 1958)
+ *     finite    the law of the one-sample distance at round(n_e) values (R. Simard, P. L'Ecuyer, Computing the
+ * two-sided Kolmogorov-Smirnov distribution, 2011); what scipy calls "asymp" limit     Q_Kolmogorov(sqrt(n_e) D);
+ * Stephens: with a finite-sample factor
+ *
+ * Cost: O(cells), O(n + m) for samples, no allocation, but for the exact law (below).  Threads: pure. */
 #ifndef DRIFTD_KS_H
 #define DRIFTD_KS_H
 
@@ -39,6 +46,19 @@ struct drift_ks_exact {
 };
 /* x (m values, baseline) and y (n values) sorted ascending, without NaN.  Returns 0 or DRIFT_E_EMPTY. */
 int drift_ks_samples(const double *x, size_t m, const double *y, size_t n, struct drift_ks_exact *ret);
+/* P(distance >= d | one distribution), exact; 0 stands for less than 1e-300.  d is rounded to a multiple of
+ * 1 / lcm(m, n).  Relative accuracy 1e-11.  Cost: O(n) when m = n, else a step a point of the lattice within the
+ * boundary, about d m n, and 16 bytes a value of the smaller side for the time of the call.
+ * DRIFT_E_EMPTY: a side has no values; DRIFT_E_RANGE: d is not in [0, 1], or more than DRIFT_KS_EXACT_STEPS
+ * (half a second) would be needed; DRIFT_E_MEMORY. */
+#define DRIFT_KS_EXACT_STEPS 4e8
+int drift_ks_p_exact(double d, size_t m, size_t n, double *ret_p);
+/* P(one-sample distance of round(n_e) values >= d) and its decimal logarithm (-infinity at d = 1, where this law, other
+ * than the exact one, gives 0).  ret_log10 may be NULL.  Relative accuracy 1e-10; between n_e d^2 = .3 and 2.2 with
+ * more than 140 values 1e-6, an expansion (W. Pelz, I. J. Good, Approximating the lower tail-areas of the
+ * Kolmogorov-Smirnov one-sample statistic, 1976).  Cost: up to 2 ms.
+ * DRIFT_E_EMPTY: n_e rounds to 0; DRIFT_E_RANGE: d is not in [0, 1] or n_e above 1e15. */
+int drift_ks_p_finite(double d, double m, double n, double *ret_p, double *ret_log10);
 /* Limit law, Q(sqrt(n_e) d). */
 double drift_ks_p_limit(double d, double m, double n);
 double drift_ks_p_limit_log10(double d, double m, double n);

@@ -50,7 +50,7 @@ static void values_samples(struct values *vs, const json_t *c)
 {
     double x[CELLS_MAX], y[CELLS_MAX];
     size_t m = numbers_read(json_object_get(c, "x"), x), n = numbers_read(json_object_get(c, "y"), y);
-    put_samples(vs, "", x, m, y, n);
+    put_ks(vs, "", x, m, y, n);
 }
 
 static uint64_t integer(const json_t *c, const char *key)
