@@ -116,7 +116,7 @@ static void name(uint64_t i, uint8_t ret[DRIFT_ID_BYTES])
 START_TEST(any_flushes_same_set)
 {
     struct drift_rng r = drift_rng_new(21);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < DRIFT_TEST_ROUNDS(40); round++) {
         struct slot *s = calloc(1, sizeof *s);
         struct drift_idset *set = drift_idset_new();
         struct drift_err err;
