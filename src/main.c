@@ -16,6 +16,7 @@ static const struct {
     {"run", drift_cmd_run, "watch: consume, compare, alert"},
     {"status", drift_cmd_status, "show partitions, windows and what they wait for"},
     {"compare", drift_cmd_compare, "compare two files, without servers"},
+    {"detect", drift_cmd_detect, "run a known change detector over a column of a file"},
     {"endpoint", drift_cmd_endpoint, "send a signed test event to an endpoint"},
     {"version", drift_cmd_version, "show versions"},
 };

@@ -18,7 +18,7 @@
 enum { D_LEAST, D_WARNING, D_DRIFT };
 
 static const struct drift_detector_param d_params[] = {
-    [D_LEAST] = {"min_num_instances", "values before the first test, and one", 30, 1, 1e9, true, {NULL}},
+    [D_LEAST] = {"min_num_instances", "tests begin one value earlier than this many", 30, 1, 1e9, true, {NULL}},
     [D_WARNING] = {"warning_level", "standard deviations that are a warning", 2, 0, 1e6, false, {NULL}},
     [D_DRIFT] = {"out_control_level", "standard deviations that are a drift", 3, 0, 1e6, false, {NULL}},
 };
@@ -90,7 +90,7 @@ enum { MULTIFLOW, RIVER };
 enum { E_LEAST, E_ERRORS, E_WARNING, E_DRIFT, E_FORM };
 
 static const struct drift_detector_param e_params[] = {
-    [E_LEAST] = {"min_num_instances", "values before the first test, and one", 30, 1, 1e9, true, {NULL}},
+    [E_LEAST] = {"min_num_instances", "tests begin one value earlier than this many", 30, 1, 1e9, true, {NULL}},
     [E_ERRORS] = {"min_num_errors", "errors that must have passed before a warning or drift", 30, 1, 1e9, true, {NULL}},
     [E_WARNING] =
         {"warning_level", "share of the greatest distance below which it is a warning", .95, 0, 1, false, {NULL}},

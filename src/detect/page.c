@@ -27,7 +27,7 @@ enum { PH_LEAST, PH_DELTA, PH_THRESHOLD, PH_ALPHA, PH_MODE, PH_FORM };
 enum { FORM_MOA, FORM_PAGE };
 
 static const struct drift_detector_param ph_params[] = {
-    [PH_LEAST] = {"min_instances", "values before the first test, and one", 30, 1, 1e9, true, {NULL}},
+    [PH_LEAST] = {"min_instances", "tests begin one value earlier than this many", 30, 1, 1e9, true, {NULL}},
     [PH_DELTA] = {"delta", "change of mean that is tolerated", .005, 0, 1e50, false, {NULL}},
     [PH_THRESHOLD] = {"threshold", "sum that is a drift, in the values' unit", 50, 1e-50, 1e50, false, {NULL}},
     [PH_ALPHA] = {"alpha", "factor by which the sum fades a value", .9999, 0, 1, false, {NULL}},

@@ -22,6 +22,7 @@ int drift_cmd_check(int argc, char **argv);
 int drift_cmd_run(int argc, char **argv);
 int drift_cmd_baseline(int argc, char **argv); /* build | list | show | promote */
 int drift_cmd_compare(int argc, char **argv);
+int drift_cmd_detect(int argc, char **argv);
 int drift_cmd_endpoint(int argc, char **argv); /* test */
 int drift_cmd_status(int argc, char **argv);
 int drift_cmd_version(int argc, char **argv);
