@@ -10,6 +10,7 @@
 #include "driftd/anderson.h"
 #include "driftd/chi2.h"
 #include "driftd/cvm.h"
+#include "driftd/detector.h"
 #include "driftd/error.h"
 #include "driftd/grid.h"
 #include "driftd/js.h"
