@@ -13,7 +13,7 @@
  * the two forms of the Kolmogorov law are those of Feller, On the Kolmogorov-Smirnov limit theorems, 1948.
  * The last two are integrals between neighbouring weights (N. V. Smirnov, On the distribution of the omega^2 criterion,
  * 1937), a form that keeps all digits in the upper tail.
- * The _log10 forms stay finite where the area itself is below the smallest double.
+ * The _log10 forms stay finite where the area itself is below the smallest double.  What is not a number gives area 1.
  * Relative accuracy: 1e-9, checked up to 2e4 degrees of freedom and lambda 1e4, down to areas of 1e-290.
  * Cost: about 0.2 us each, the non-central law sqrt(lambda) times that.  Threads: pure. */
 #ifndef DRIFTD_TAIL_H

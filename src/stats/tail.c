@@ -3,6 +3,7 @@
  * are far but not too far for a double (and calls its error handler); the rest is GSL. */
 #include "driftd/tail.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -21,17 +22,17 @@ void drift_stats_init(void)
 
 double drift_tail_normal(double z)
 {
-    return 0.5 * erfc(z * M_SQRT1_2);
+    return isnan(z) ? 1 : 0.5 * erfc(z * M_SQRT1_2);
 }
 
 double drift_tail_normal_two_sided(double z)
 {
-    return erfc(fabs(z) * M_SQRT1_2);
+    return isnan(z) ? 1 : erfc(fabs(z) * M_SQRT1_2);
 }
 
 double drift_tail_normal_two_sided_log10(double z)
 {
-    return gsl_sf_log_erfc(fabs(z) * M_SQRT1_2) / M_LN10;
+    return isnan(z) ? 0 : gsl_sf_log_erfc(fabs(z) * M_SQRT1_2) / M_LN10;
 }
 
 /* ln of the chi-square area by Legendre's continued fraction (Lentz's method).  x/2 well above dof/2. */
@@ -39,6 +40,8 @@ static double chi2_far_log(double x, double dof)
 {
     double a = dof / 2, h = x / 2, tiny = 1e-300;
     double b = h + 1 - a, c = 1 / tiny, d = 1 / b, f = d;
+    if (h > 1e16 * (a + 1)) /* the first term is all there is; the loop would not notice */
+        return (a - 1) * log(h) - h - gsl_sf_lngamma(a);
     for (int i = 1; i < 10000; i++) {
         double an = -i * (i - a);
         b += 2;
@@ -63,7 +66,7 @@ double drift_tail_chi2(double x, double dof)
 {
     if (!(x > 0))
         return 1;
-    if (!(dof > 0) || isinf(x))
+    if (!(dof >= DBL_MIN) || isinf(x))
         return 0;
     return chi2_is_far(x, dof) ? exp(chi2_far_log(x, dof)) : gsl_cdf_chisq_Q(x, dof);
 }
@@ -72,7 +75,7 @@ double drift_tail_chi2_log10(double x, double dof)
 {
     if (!(x > 0))
         return 0;
-    if (!(dof > 0) || isinf(x))
+    if (!(dof >= DBL_MIN) || isinf(x))
         return -INFINITY;
     return (chi2_is_far(x, dof) ? chi2_far_log(x, dof) : log(gsl_cdf_chisq_Q(x, dof))) / M_LN10;
 }
@@ -87,10 +90,10 @@ double drift_tail_chi2_inverse(double p, double dof)
 double drift_tail_chi2_noncentral(double x, double dof, double lambda)
 {
     double mu = fmin(lambda, lambda_max) / 2, sum = 0;
+    if (!(x > 0) || isnan(lambda))
+        return 1;
     if (!(mu > 0))
         return drift_tail_chi2(x, dof);
-    if (!(x > 0))
-        return 1;
     double mode = floor(mu), weight_mode = gsl_ran_poisson_pdf((unsigned)mode, mu);
     double w = weight_mode;
     for (double j = mode; w > 0 && w > 1e-17 * sum; j++, w *= mu / j)
