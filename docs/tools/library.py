@@ -1,18 +1,17 @@
 #!/usr/bin/python3
 """docs/tools/library.py    Makes docs/library.md, the reference of libdriftd, from the comments of include/driftd/*.h.
 
-    docs/tools/library.py           writes docs/library.md
-    docs/tools/library.py --check   says whether it is up to date (exit status 1: it is not)
+    docs/tools/library.py           writes docs/library.md, and the list of headers in include/driftd/driftd.h
 
 A header is: a comment that says what it is (lines that are indented are formulas), then blocks.  A block is a comment
 and the declarations below it, up to the next comment that begins a line or to a blank line.
 """
 import os
 import re
-import sys
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HEADERS = os.path.join(ROOT, "include", "driftd")
+UMBRELLA = os.path.join(HEADERS, "driftd.h")
 TARGET = os.path.join(ROOT, "docs", "library.md")
 FIRST = ["driftd.h", "version.h", "error.h"]
 SCAFFOLD = re.compile(r"^#ifndef DRIFTD_\w+_H\n#define DRIFTD_\w+_H\n|^#include [^\n]*\n|^#ifdef __cplusplus\n.*?^#endif\n|^#endif\n?\Z", re.M | re.S)
@@ -182,13 +181,19 @@ def page():
     return "\n\n".join([HEAD.rstrip(), "\n".join(index)] + [render(h) for h in all_of]) + "\n"
 
 
+def umbrella():
+    """driftd.h with all the other headers."""
+    with open(UMBRELLA) as f:
+        text = f.read()
+    names = sorted(n for n in os.listdir(HEADERS) if n.endswith(".h") and n != os.path.basename(UMBRELLA))
+    return re.sub(r'(#include "driftd/\w+\.h"\n)+', "".join(f'#include "driftd/{n}"\n' for n in names), text)
+
+
 def main():
+    made = umbrella()
+    with open(UMBRELLA, "w") as f:
+        f.write(made)
     made = page()
-    if sys.argv[1:] == ["--check"]:
-        with open(TARGET) as f:
-            if f.read() != made:
-                raise SystemExit("docs/library.md is not what the headers say; run docs/tools/library.py")
-        return
     with open(TARGET, "w") as f:
         f.write(made)
 

@@ -41,6 +41,7 @@ enum drift_binning {
 };
 enum { DRIFT_BINNING_EDGES = 9 };
 
+/* "q10_linear_rc" and the like, and what it means; static strings. */
 const char *drift_binning_name(enum drift_binning b);
 const char *drift_binning_help(enum drift_binning b);
 bool drift_binning_parse(const char *name, enum drift_binning *ret);

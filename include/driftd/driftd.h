@@ -8,7 +8,9 @@
 #define DRIFTD_DRIFTD_H
 
 #include "driftd/anderson.h"
+#include "driftd/binning.h"
 #include "driftd/chi2.h"
+#include "driftd/concordance.h"
 #include "driftd/cvm.h"
 #include "driftd/detector.h"
 #include "driftd/error.h"
@@ -25,6 +27,7 @@
 #include "driftd/rate.h"
 #include "driftd/samples.h"
 #include "driftd/summary.h"
+#include "driftd/sums.h"
 #include "driftd/tail.h"
 #include "driftd/version.h"
 #include "driftd/wasserstein.h"
