@@ -22,7 +22,7 @@ static const char help[] =
     "                      [--types NAME:category,...] [--header NAME,...] [--label COLUMN]\n"
     "                      [--score COLUMN] [--warning .1] [--critical .25] [--p P]\n"
     "                      [--adjust none|bonferroni|holm|bh|by] [--binning B,...] [--empty R,...]\n"
-    "                      [--memory 1GiB] [--no-values]\n\n"
+    "                      [--memory 1GiB] [--no-values] [--exact-p]\n\n"
     "Compares two CSV (RFC 4180) or NDJSON files, gzipped or not, column by column.  Needs no\n"
     "server.  - is standard input; it and pipes are kept in TMPDIR, since files are read several\n"
     "times.\n\n"
@@ -48,6 +48,7 @@ static const char help[] =
     "      --memory S      for values, 1GiB: 8 bytes a number, and as much again for one side of one\n"
     "                      column while it is sorted, so 16 bytes a value and side at most; columns\n"
     "                      that do not fit together are read one after the other\n"
+    "      --exact-p       exact p-value of KS even where it takes half a second a column\n"
     "      --no-values     only what counts say: less memory, fewer passes\n\n"
     "exit status: 0 good, 1 found at --fail-on, 2 usage or malformed file, 69 a file cannot be read\n\n"
     "examples:\n"
@@ -133,9 +134,9 @@ static int parse_binning(struct drift_compare_request *r, char *list)
         if (!strcmp(name, "grid"))
             continue;
         if (!strcmp(name, "all"))
-            r->binnings |= (1u << DRIFT_N_BINNING) - 1;
+            r->what.binnings |= (1u << DRIFT_N_BINNING) - 1;
         else if (drift_binning_parse(name, &b))
-            r->binnings |= 1u << b;
+            r->what.binnings |= 1u << b;
         else
             return USAGE("--binning %s: not one of those in driftd compare --help", name);
         if (r->binning < 0)
@@ -207,6 +208,9 @@ static int parse_option(struct drift_compare_request *r, int opt)
     case 'x':
         r->exact = false;
         return 0;
+    case 'q':
+        r->what.all_orders = true;
+        return 0;
     case 'h':
         fputs(help, stdout);
         return 1 + DRIFT_EXIT_OK;
@@ -223,7 +227,7 @@ static int parse_files(struct drift_compare_request *r, int argc, char **argv)
         return USAGE("--warning is above --critical");
     if (r->label && r->score && !strcmp(r->label, r->score))
         return USAGE("%s cannot be label and score", r->label);
-    if (!r->exact && r->binnings)
+    if (!r->exact && r->what.binnings)
         return USAGE("--binning needs the values: leave out --no-values");
     for (int i = 0; i < 2; i++)
         r->file[i] = argv[optind + i];
@@ -234,23 +238,16 @@ static int parse_files(struct drift_compare_request *r, int argc, char **argv)
 
 static int parse(int argc, char **argv, struct drift_compare_request *r)
 {
-    static const struct option options[] = {{"format", required_argument, NULL, 'f'},
-                                            {"fail-on", required_argument, NULL, 'o'},
-                                            {"columns", required_argument, NULL, 'c'},
-                                            {"types", required_argument, NULL, 't'},
-                                            {"header", required_argument, NULL, 'n'},
-                                            {"label", required_argument, NULL, 'l'},
-                                            {"score", required_argument, NULL, 's'},
-                                            {"warning", required_argument, NULL, 'w'},
-                                            {"critical", required_argument, NULL, 'k'},
-                                            {"p", required_argument, NULL, 'p'},
-                                            {"adjust", required_argument, NULL, 'a'},
-                                            {"binning", required_argument, NULL, 'b'},
-                                            {"empty", required_argument, NULL, 'e'},
-                                            {"memory", required_argument, NULL, 'm'},
-                                            {"no-values", no_argument, NULL, 'x'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"format", required_argument, NULL, 'f'},   {"fail-on", required_argument, NULL, 'o'},
+        {"columns", required_argument, NULL, 'c'},  {"types", required_argument, NULL, 't'},
+        {"header", required_argument, NULL, 'n'},   {"label", required_argument, NULL, 'l'},
+        {"score", required_argument, NULL, 's'},    {"warning", required_argument, NULL, 'w'},
+        {"critical", required_argument, NULL, 'k'}, {"p", required_argument, NULL, 'p'},
+        {"adjust", required_argument, NULL, 'a'},   {"binning", required_argument, NULL, 'b'},
+        {"empty", required_argument, NULL, 'e'},    {"memory", required_argument, NULL, 'm'},
+        {"no-values", no_argument, NULL, 'x'},      {"exact-p", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},           {0}};
     int opt, rc = 0;
     *r = (struct drift_compare_request){.warning = .1,
                                         .critical = .25,
@@ -389,7 +386,7 @@ static int read_values(void *ctx, int side, struct drift_collector *collector, s
 static void use_values(void *ctx, const struct drift_values *v)
 {
     struct work *w = ctx;
-    drift_exact_init(&w->report.rows[v->at].exact, v, w->request->binnings);
+    drift_exact_init(&w->report.rows[v->at].exact, v, &w->request->what);
 }
 
 /* Rows of the report are still in the order of the columns. */

@@ -96,12 +96,30 @@ static void put_bins(json_t *o, const struct drift_exact_bins *b, const struct d
     put_chi2(o, &b->chi2);
 }
 
+/* D as a fraction over the least common multiple of the sides' sizes, where a double holds that. */
+static void put_fraction(json_t *o, const struct drift_exact *e)
+{
+    size_t a = e->n[0], b = e->n[1];
+    while (b) {
+        size_t c = a % b;
+        a = b;
+        b = c;
+    }
+    double lcm = (double)(e->n[0] / a) * (double)e->n[1];
+    if (lcm <= 9007199254740992.0)
+        json_object_set_new(o, "d_numerator_over_lcm",
+                            json_pack("[I, I]", (json_int_t)round(e->ks.d * lcm), (json_int_t)lcm));
+}
+
 static json_t *ks_json(const struct drift_exact *e, const struct drift_measure *grid)
 {
     json_t *o = json_object();
     put(o, "d", e->ks.d);
+    put_fraction(o, e);
     put(o, "d_plus", e->ks.d_plus);
     put(o, "d_minus", e->ks.d_minus);
+    put(o, "p_exact", e->ks_p_exact);
+    put(o, "p_scipy_asymp_kstwo", e->ks_p);
     put(o, "p_kolmogorov_limit", e->ks_p_limit);
     put(o, "log10_p_kolmogorov_limit", e->ks_p_limit_log10);
     put(o, "p_stephens", e->ks_p_stephens);
@@ -112,13 +130,93 @@ static json_t *ks_json(const struct drift_exact *e, const struct drift_measure *
     return o;
 }
 
+static json_t *moments_json(const struct drift_exact *e, int side)
+{
+    static const char *const rules[] = {"quantile_linear", "quantile_inverted_cdf"};
+    const struct drift_moments *m = &e->moments[side];
+    json_t *o = json_object();
+    put_count(o, "n", m->n);
+    put(o, "mean", m->mean);
+    put(o, "std_ddof0", m->deviation0);
+    put(o, "std_ddof1", m->n > 1 ? m->deviation1 : (double)NAN);
+    put(o, "min", m->min);
+    put(o, "max", m->max);
+    put_count(o, "n_unique", m->n_unique);
+    for (int rule = 0; rule < 2; rule++) {
+        json_t *all = json_object();
+        for (int i = 0; i < DRIFT_EXACT_QUANTILES; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "%g", drift_exact_quantiles[i]);
+            put(all, key, e->quantile[side][rule][i]);
+        }
+        json_object_set_new(o, rules[rule], all);
+    }
+    if (m->has_shape) {
+        put(o, "skew", m->skew);
+        put(o, "kurtosis_excess", m->kurtosis);
+    }
+    return o;
+}
+
+static json_t *cvm_json(const struct drift_exact *e)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "ties", json_boolean(e->cvm.has_ties));
+    put(o, "t_ecdf", e->cvm.t);
+    put(o, "p_asymptotic_of_t_ecdf", e->cvm.p);
+    put(o, "log10_p_asymptotic_of_t_ecdf", e->cvm.log10_p);
+    put(o, "t_scipy_midrank", e->cvm.t_midrank);
+    put(o, "p_scipy_asymptotic", e->cvm.p_midrank);
+    put(o, "p_scipy_exact", e->cvm_p_exact);
+    return o;
+}
+
+static json_t *anderson_json(const struct drift_exact *e)
+{
+    json_t *o = json_object();
+    if (isnan(e->anderson.a2)) {
+        json_object_set_new(o, "why", json_string("all values are equal, or fewer than 4"));
+        return o;
+    }
+    put(o, "statistic_standardised", e->anderson.standardised);
+    put(o, "a2_midrank", e->anderson.a2);
+    put(o, "p", e->anderson.p);
+    put(o, "log10_p", e->anderson.log10_p);
+    put(o, "p_clipped_0_001_to_0_25", e->anderson.p_clipped);
+    json_t *levels = json_array(), *values = json_array();
+    for (size_t i = 0; i < DRIFT_ANDERSON_LEVELS; i++) {
+        double level, value;
+        drift_anderson_critical(i, &level, &value);
+        json_array_append_new(levels, json_real(level));
+        json_array_append_new(values, json_real(value));
+    }
+    json_object_set_new(o, "critical_levels", levels);
+    json_object_set_new(o, "critical_values", values);
+    return o;
+}
+
+static void put_distances(json_t *o, const struct drift_compare_row *row)
+{
+    const struct drift_exact *e = &row->exact;
+    double sd0 = e->moments[0].deviation0, sd1 = e->moments[0].deviation1;
+    json_object_set_new(o, "summary_baseline", moments_json(e, 0));
+    json_object_set_new(o, "summary_current", moments_json(e, 1));
+    json_object_set_new(o, "ks", ks_json(e, &row->m[DRIFT_MEASURE_KS]));
+    put(o, "wasserstein1", e->wasserstein);
+    put(o, "wasserstein1_over_baseline_std_ddof0", sd0 > 0 ? e->wasserstein / sd0 : (double)NAN);
+    put(o, "wasserstein1_over_baseline_std_ddof1", sd1 > 0 ? e->wasserstein / sd1 : (double)NAN);
+    put(o, "energy_distance", e->energy);
+    json_object_set_new(o, "cramer_von_mises", cvm_json(e));
+    json_object_set_new(o, "anderson_darling", anderson_json(e));
+}
+
 static void put_numbers(json_t *o, const struct drift_compare_row *row, const struct drift_compare_request *r)
 {
     const struct drift_exact *e = &row->exact;
     json_t *binned = json_object();
-    json_object_set_new(o, "ks", ks_json(e, &row->m[DRIFT_MEASURE_KS]));
+    put_distances(o, row);
     for (int b = 0; b < DRIFT_N_BINNING; b++) {
-        if (!(r->binnings >> b & 1))
+        if (!(r->what.binnings >> b & 1))
             continue;
         json_t *scheme = json_object(), *edges = json_array();
         for (size_t i = 0; i < e->n_edges[b]; i++)

@@ -84,19 +84,25 @@ void drift_compare_report_init(struct drift_compare_report *rep, const struct dr
     }
 }
 
-/* One test a column, so that their number is that of the columns: KS where the values are known, the grid's KS where
- * they are not; for categories chi-square over cells pooled as the daemon does, or, with a named convention, over all
- * categories as other tools do. */
+/* One test a column, so that their number is that of the columns: KS of the values, exact where that is cheap, else by
+ * the law of finite samples; the grid's KS where the values are not known; for categories chi-square over cells pooled
+ * as the daemon does.  With a named convention what other tools do: the law of finite samples, all categories. */
 static void family_p(struct drift_compare_row *row, bool named)
 {
     bool number = row->column->kind == DRIFT_NUMERIC;
+    const struct drift_exact *e = &row->exact;
     const struct drift_measure *m = &row->m[number ? DRIFT_MEASURE_KS : DRIFT_MEASURE_CHI2];
     row->has_p = !m->why;
     row->p = m->p_value;
-    if (row->exact.why || (!number && !named))
+    if (e->why || (!number && !named))
         return;
     row->has_p = true;
-    row->p = number ? row->exact.ks_p_limit : row->exact.names.chi2.pearson_p;
+    if (!number)
+        row->p = e->names.chi2.pearson_p;
+    else
+        row->p = named || isnan(e->ks_p_exact) ? e->ks_p : e->ks_p_exact;
+    if (isnan(row->p)) /* one value against one */
+        row->p = 1;
 }
 
 static void adjust(struct drift_compare_report *rep)
@@ -104,7 +110,7 @@ static void adjust(struct drift_compare_report *rep)
     double *p = drift_xcalloc(rep->n ? rep->n : 1, sizeof *p);
     size_t *order = drift_xcalloc(rep->n ? rep->n : 1, sizeof *order), n = 0;
     for (size_t i = 0; i < rep->n; i++) {
-        family_p(&rep->rows[i], rep->request->binnings);
+        family_p(&rep->rows[i], rep->request->what.binnings);
         if (rep->rows[i].has_p)
             p[n++] = rep->rows[i].p;
     }

@@ -61,43 +61,53 @@ static void print_grid(const struct drift_compare_report *rep, bool markdown)
     drift_sheet_free(s);
 }
 
-/* Numbers of the values themselves; a column of categories has those of bins only. */
-static void add_exact(struct drift_sheet *s, const struct drift_compare_row *row)
+/* Of numbers only. */
+static void add_distances(struct drift_sheet *s, const struct drift_compare_row *row)
 {
     const struct drift_exact *e = &row->exact;
     const struct drift_measure *ks = &row->m[DRIFT_MEASURE_KS];
     bool there = !e->why && row->column->kind == DRIFT_NUMERIC;
-    drift_sheet_number(s, 4, there ? e->ks.d : (double)NAN);
-    drift_sheet_add(s, "%s",
-                    !there || ks->why                                           ? "-"
-                    : e->ks.d >= ks->low - 1e-12 && e->ks.d <= ks->high + 1e-12 ? "in"
-                                                                                : "OUT");
+    double nan = there ? 0 : (double)NAN;
+    bool in = e->ks.d >= ks->low - 1e-12 && e->ks.d <= ks->high + 1e-12;
+    drift_sheet_number(s, 4, e->ks.d + nan);
+    drift_sheet_add(s, "%s", !there || ks->why ? "-" : in ? "in" : "OUT");
+    drift_sheet_number(s, 4, e->wasserstein + nan);
+    drift_sheet_number(s, 4,
+                       there && e->moments[0].deviation0 > 0 ? e->wasserstein / e->moments[0].deviation0 : (double)NAN);
+    drift_sheet_p(s, e->cvm.p + nan);
+    drift_sheet_p(s, e->anderson.p + nan);
+}
+
+/* Of bins or categories. */
+static void add_bins(struct drift_sheet *s, const struct drift_exact_bins *b, enum drift_psi_rule rule)
+{
+    double nan = b->n ? 0 : (double)NAN;
+    drift_sheet_number(s, 4, b->psi[rule] + nan);
+    drift_sheet_number(s, 4, b->js + nan);
+    drift_sheet_number(s, 4, b->hellinger + nan);
+    drift_sheet_number(s, 4, b->total_variation + nan);
+    drift_sheet_p(s, b->chi2.pearson_p + nan);
+    drift_sheet_p(s, b->chi2.g_p + nan);
 }
 
 static void print_values(const struct drift_compare_report *rep, bool markdown)
 {
-    static const char *const titles[] = {"column",     ">kind",         ">values", ">p",  ">p adjusted",
-                                         ">ks",        ">in grid's ks", ">psi",    ">js", ">hellinger",
-                                         ">variation", ">chi2 p",       ">g p",    "why"};
+    static const char *const titles[] = {"column", ">kind",      ">values",    ">p",      ">p adjusted", ">ks",
+                                         ">grid",  ">w1",        ">w1/sd",     ">cvm p",  ">ad p",       ">psi",
+                                         ">js",    ">hellinger", ">variation", ">chi2 p", ">g p",        "why"};
     struct drift_sheet *s = drift_sheet_new(titles, sizeof titles / sizeof *titles);
     for (size_t i = 0; i < rep->n; i++) {
         const struct drift_compare_row *row = &rep->rows[i];
-        const struct drift_exact_bins *b = drift_compare_bins(rep, row);
-        double nan = b->n ? 0 : (double)NAN;
         add_column(s, row->column);
         drift_sheet_add(s, "%zu>%zu", row->exact.n[0], row->exact.n[1]);
         drift_sheet_p(s, row->has_p ? row->p : (double)NAN);
         drift_sheet_p(s, row->has_p ? row->adjusted : (double)NAN);
-        add_exact(s, row);
-        drift_sheet_number(s, 4, b->psi[rep->request->rule] + nan);
-        drift_sheet_number(s, 4, b->js + nan);
-        drift_sheet_number(s, 4, b->hellinger + nan);
-        drift_sheet_number(s, 4, b->total_variation + nan);
-        drift_sheet_p(s, b->chi2.pearson_p + nan);
-        drift_sheet_p(s, b->chi2.g_p + nan);
+        add_distances(s, row);
+        add_bins(s, drift_compare_bins(rep, row), rep->request->rule);
         drift_sheet_add(s, "%s", row->exact.why ? row->exact.why : "");
     }
     drift_sheet_print(s, stdout, markdown);
+    printf("\ngrid: whether ks lies in the daemon's bracket; p: ks (numbers), chi-square (categories)\n");
     drift_sheet_free(s);
 }
 

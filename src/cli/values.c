@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "driftd/internal/base/hash.h"
-#include "driftd/internal/cli/sort.h"
 #include "driftd/internal/window/count.h"
+#include "driftd/samples.h"
 
 static const char too_big[] = "its values do not fit in memory: raise --memory", too_many[] = "too many categories";
 
@@ -265,14 +265,12 @@ static void use_names(struct column *c, struct drift_values *v, drift_values_use
 
 static void use_numbers(struct column *c, struct drift_values *v, drift_values_use *use, void *ctx)
 {
-    size_t more = c->n[0] > c->n[1] ? c->n[0] : c->n[1];
-    double *scratch = drift_xcalloc(more ? more : 1, sizeof *scratch);
     for (int side = 0; side < 2; side++) {
-        drift_sort_doubles(c->x[side], c->n[side], scratch);
+        if (drift_samples_sort(c->x[side], c->n[side]))
+            v->why = too_big;
         v->x[side] = c->x[side];
         v->n[side] = c->n[side];
     }
-    free(scratch);
     use(ctx, v);
 }
 

@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import warnings
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import chi2_contingency, ks_2samp
+from scipy.stats import anderson_ksamp, chi2_contingency, cramervonmises_2samp, energy_distance, ks_2samp, wasserstein_distance
 
 BUILD = os.environ.get("DRIFTD_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "release")
 SEED = int(os.environ.get("DRIFTD_SEED") or 20260101)
@@ -89,7 +90,34 @@ class Compare(unittest.TestCase):
         d = ks_2samp(base, cur, method="asymp").statistic
         self.assertLessEqual(m["ks"]["low"], d + 1e-12)
         self.assertGreaterEqual(m["ks"]["high"], d - 1e-12)
-        return n + 2
+        return n + 2 + self.check_values(row, base, cur)
+
+    def check_values(self, row, base, cur):
+        """The figures of the values themselves, beside what the grid says of them."""
+        e, grid = row["exact"], row["measures"]["ks"]
+        ks, n = ks_2samp(base, cur, method="asymp"), 0
+        self.assertEqual((e["n1"], e["n2"]), (len(base), len(cur)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its p is clipped
+            ad = anderson_ksamp([base, cur])
+        cvm = cramervonmises_2samp(base, cur, method="asymptotic")
+        w1 = wasserstein_distance(base, cur)
+        for got, want, rel in ((e["ks"]["d"], ks.statistic, 1e-9), (e["ks"]["p_scipy_asymp_kstwo"], ks.pvalue, 1e-6),
+                               (e["wasserstein1"], w1, 1e-9), (e["energy_distance"], energy_distance(base, cur), 1e-7),
+                               (e["wasserstein1_over_baseline_std_ddof0"], w1 / base.std(), 1e-9),
+                               (e["anderson_darling"]["statistic_standardised"], ad.statistic, 1e-8),
+                               (e["cramer_von_mises"]["t_scipy_midrank"], cvm.statistic, 1e-8),
+                               (e["summary_baseline"]["mean"], base.mean(), 1e-9),
+                               (e["summary_current"]["quantile_linear"]["0.9"], np.quantile(cur, .9), 1e-9)):
+            self.assertAlmostEqual(got, want, delta=rel * max(abs(want), 1e-9))
+            n += 1
+        if e["ks"]["p_exact"] is not None and len(base) * len(cur) < 1e6:
+            want = ks_2samp(base, cur, method="exact").pvalue
+            self.assertAlmostEqual(e["ks"]["p_exact"], want, delta=1e-6 * want)
+            n += 1
+        self.assertTrue(e["ks"]["in_bracket"])
+        self.assertTrue(grid["low"] - 1e-12 <= e["ks"]["d"] <= grid["high"] + 1e-12)
+        return n
 
     def check_categorical(self, row, base, cur):
         m = row["measures"]
@@ -138,7 +166,7 @@ class Compare(unittest.TestCase):
             b = self.write_csv(f"cur{i}.csv.gz", cur)
             compared += self.check_all(a, b, base, cur)
         print(f"{compared} numbers compared with scipy")
-        self.assertGreaterEqual(compared, 120)
+        self.assertGreaterEqual(compared, 240)
 
     def write_ndjson(self, name, columns):
         with open(self.path(name), "w") as f:

@@ -23,9 +23,10 @@ struct drift_compare_request {
     double warning, critical, p; /* p NaN: by the number of columns */
     bool exact;                  /* read the values */
     uint64_t memory;             /* bytes for them */
-    unsigned binnings, rules;    /* bits; none: the daemon's bins, and half a count */
-    int binning;                 /* the first named, for tables; -1: the daemon's */
-    enum drift_psi_rule rule;    /* the first named */
+    struct drift_exact_settings what;
+    unsigned rules;           /* bits; none: half a count */
+    int binning;              /* the first named, for tables; -1: the daemon's */
+    enum drift_psi_rule rule; /* the first named */
     enum drift_multiple adjust;
 };
 

@@ -5,11 +5,17 @@
 #ifndef DRIFTD_CLI_EXACT_H
 #define DRIFTD_CLI_EXACT_H
 
+#include "driftd/anderson.h"
 #include "driftd/binning.h"
 #include "driftd/chi2.h"
+#include "driftd/cvm.h"
 #include "driftd/internal/cli/values.h"
 #include "driftd/ks.h"
 #include "driftd/psi.h"
+#include "driftd/samples.h"
+
+enum { DRIFT_EXACT_QUANTILES = 9 };
+extern const double drift_exact_quantiles[DRIFT_EXACT_QUANTILES];
 
 /* What two rows of counts say. */
 struct drift_exact_bins {
@@ -25,8 +31,15 @@ struct drift_exact {
     const char *why; /* static text; NULL: what follows is there */
     size_t n[2];
     /* numbers */
+    struct drift_moments moments[2];
+    double quantile[2][2][DRIFT_EXACT_QUANTILES]; /* [side][rule]: interpolated, observed */
     struct drift_ks_exact ks;
+    double ks_p, ks_p_exact; /* finite-sample law; all orders counted */
     double ks_p_limit, ks_p_limit_log10, ks_p_stephens, ks_p_stephens_log10;
+    double wasserstein, energy; /* like all that follows: NaN where it is not defined */
+    struct drift_cvm cvm;
+    double cvm_p_exact;
+    struct drift_anderson anderson;
     size_t n_edges[DRIFT_N_BINNING];
     double edges[DRIFT_N_BINNING][DRIFT_BINNING_EDGES];
     struct drift_exact_bins bins[DRIFT_N_BINNING];
@@ -37,8 +50,13 @@ struct drift_exact {
     char **name;          /* [names.n] */
 };
 
-/* m, n: of the column's values.  Releases nothing of v. */
-void drift_exact_init(struct drift_exact *e, const struct drift_values *v, unsigned binnings /* bits */);
+/* What is computed: conventions (bits), and whether orders are counted for an exact p-value of KS also where that takes
+ * more than some 10 ms. */
+struct drift_exact_settings {
+    unsigned binnings;
+    bool all_orders;
+};
+void drift_exact_init(struct drift_exact *e, const struct drift_values *v, const struct drift_exact_settings *s);
 /* The same for counts that are there; p, q shape [n], copied. */
 void drift_exact_bins_init(struct drift_exact_bins *b, const uint64_t *p, const uint64_t *q, size_t n);
 void drift_exact_bins_release(struct drift_exact_bins *b);
