@@ -8,12 +8,10 @@
  * with v the variance of the whole window and l the least part.  Then the oldest bucket goes, and the cuts are tried
  * again.
  *
- * form `published` does that.  Two libraries that are widely used do not quite:
- *     river       the newest bucket of each row is no border, and it stays on the new side of all later cuts although
- *                 it is older than they are
- *     multiflow   (scikit-multiflow, the default here) the same; and a merged bucket keeps the squares of only the
- *                 newer of its two halves, so that less than its variance leaves the window with it
- * Where their drifts lie is what people know of ADWIN, so they can be had exactly. */
+ * form `published` does that, as river does.  Form `multiflow` (scikit-multiflow, the default here) does not quite: the
+ * newest bucket of each row is no border and stays on the new side of all later cuts although it is older than they
+ * are; and a merged bucket keeps the squares of only the newer of its two halves, so that less than its variance leaves
+ * the window with it.  Where its drifts lie is what people know of ADWIN, so they can be had exactly. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +21,7 @@
 enum { DELTA, CLOCK, MAX_BUCKETS, LEAST_PART, GRACE, AFTER, FORM };
 enum { ROWS_MAX = 48 }; /* 2^48 values and more; a full last row drops the oldest */
 enum { AFTER_SHRINK, AFTER_RESTART };
-enum { FORM_MULTIFLOW, FORM_RIVER, FORM_PUBLISHED };
+enum { FORM_MULTIFLOW, FORM_PUBLISHED };
 
 static const struct drift_detector_param params[] = {
     [DELTA] = {"delta", "probability of a false cut, by the bound", .002, 1e-100, 1, false, {NULL}},
@@ -39,12 +37,12 @@ static const struct drift_detector_param params[] = {
                true,
                {"shrink", "restart"}},
     [FORM] = {"form",
-              "as published, or as a library has it (other borders, another variance)",
+              "as published (river), or as scikit-multiflow has it (other borders, another variance)",
               FORM_MULTIFLOW,
               0,
-              2,
+              1,
               true,
-              {"multiflow", "river", "published"}},
+              {"multiflow", "published"}},
 };
 
 struct bucket {
