@@ -197,11 +197,71 @@ START_TEST(too_many_categories)
 }
 END_TEST
 
+enum { WIDE = 4, DISTINCT = 20000 };
+
+struct wide {
+    struct drift_column column[WIDE];
+    struct drift_fields fields;
+    char *names[WIDE];
+    int readings, seen;
+};
+
+/* Columns of categories that take some 2 MB each. */
+static int read_wide(void *ctx, int side, struct drift_collector *k, struct drift_err *err)
+{
+    struct wide *w = ctx;
+    (void)err;
+    w->readings += !side;
+    for (int i = 0; i < DISTINCT; i++) {
+        double num[WIDE];
+        uint8_t kind[WIDE];
+        struct drift_str str[WIDE] = {{0}};
+        for (int c = 0; c < WIDE; c++) {
+            num[c] = i * .3;
+            kind[c] = DRIFT_V_NUM;
+        }
+        drift_values_row(k, &(struct drift_event){.fields = &w->fields, .num = num, .kind = kind, .str = str});
+    }
+    return 0;
+}
+
+static void see_wide(void *ctx, const struct drift_values *v)
+{
+    ck_assert(!v->why && v->n_names == DISTINCT && v->n[0] == DISTINCT && v->n[1] == DISTINCT);
+    ((struct wide *)ctx)->seen++;
+}
+
+/* Those that do not fit beside others wait for a reading of their own. */
+START_TEST(categories_wait)
+{
+    static const struct {
+        uint64_t bytes;
+        int readings;
+    } at[] = {{64 << 20, 1}, {1 << 20, WIDE}};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        struct wide w = {.fields = {.n = WIDE, .max = WIDE, .generation = 1}};
+        struct drift_values_column set[WIDE] = {{0}};
+        struct drift_err err;
+        char name[WIDE][2] = {"a", "b", "c", "d"};
+        w.fields.names = w.names;
+        for (int c = 0; c < WIDE; c++) {
+            w.names[c] = name[c];
+            w.column[c] = (struct drift_column){.name = name[c], .kind = DRIFT_CATEGORICAL, .role = DRIFT_FEATURE};
+            set[c].column = &w.column[c];
+        }
+        ck_assert_int_eq(drift_values_each(set, WIDE, at[i].bytes, read_wide, see_wide, &w, &err), 0);
+        ck_assert_int_eq(w.seen, WIDE);
+        ck_assert_int_eq(w.readings, at[i].readings);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("values");
     drift_test_add(s, "whatever memory", whatever_memory, 20);
     drift_test_add(s, "changed files", changed_files, 20);
     drift_test_add(s, "too many categories", too_many_categories, 20);
+    drift_test_add(s, "categories wait", categories_wait, 20);
     return drift_test_run(s);
 }
