@@ -13,6 +13,7 @@
 #include "driftd/concordance.h"
 #include "driftd/cvm.h"
 #include "driftd/detector.h"
+#include "driftd/embedding.h"
 #include "driftd/error.h"
 #include "driftd/evidence.h"
 #include "driftd/grid.h"

@@ -52,16 +52,16 @@ extern "C" {
     X(UNSEEN_UP, "unseen_up", 1, "more values that the baseline does not know")                                        \
     X(OUT_OF_RANGE_UP, "out_of_range_up", 1, "more values outside the baseline's range")
 
-enum drift_stream {
+enum drift_evidence_stream {
 #define X(id, name, direction, help) DRIFT_STREAM_##id,
     DRIFT_STREAMS(X)
 #undef X
         DRIFT_N_STREAM
 };
 enum { DRIFT_STREAM_BETS = 4 };
-const char *drift_stream_name(enum drift_stream s);
-const char *drift_stream_words(enum drift_stream s);
-int drift_stream_direction(enum drift_stream s); /* 1 up, -1 down, 0 neither */
+const char *drift_evidence_stream_name(enum drift_evidence_stream s);
+const char *drift_evidence_stream_words(enum drift_evidence_stream s);
+int drift_evidence_stream_direction(enum drift_evidence_stream s); /* 1 up, -1 down, 0 neither */
 
 /* "1 per 90d", "2 per 4w", "1 per 2160 windows": -> A in windows of window_ms.  Units s m h d w.
  * DRIFT_E_PARSE, DRIFT_E_RANGE (A below 10 or above 1e9, window_ms not positive). */
@@ -88,7 +88,7 @@ struct drift_evidence_column {
     bool listed;                         /* named by an alarm at this window */
     double share;                        /* of M at this window, 0 .. 1 */
     double log_r;                        /* ln of the column's own mean R, without its weight */
-    enum drift_stream top;               /* the stream with the most evidence */
+    enum drift_evidence_stream top;      /* the stream with the most evidence */
     bool live[DRIFT_N_STREAM];           /* the stream exists and had data at this window */
     double z[DRIFT_N_STREAM];            /* calibrated z of this window, -8 .. 8 */
     double log_r_stream[DRIFT_N_STREAM]; /* ln mean R of each stream */
@@ -119,7 +119,7 @@ int drift_evidence_update(struct drift_evidence *e, const uint64_t *counts, int6
  * tests, pairs).  z is clipped to [-8, 8]; NaN is no evidence: -8. */
 void drift_evidence_bet(double r[DRIFT_STREAM_BETS], double z, double windows);
 /* What the last update says of a column; borrowed, until the next call. */
-const struct drift_evidence_column *drift_evidence_column(const struct drift_evidence *e, uint32_t column);
+const struct drift_evidence_column *drift_evidence_of(const struct drift_evidence *e, uint32_t column);
 /* Arms a column again (UINT32_MAX: all), its evidence 0: a change was acknowledged. */
 void drift_evidence_rearm(struct drift_evidence *e, uint32_t column);
 

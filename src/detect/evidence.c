@@ -18,17 +18,17 @@ static const struct {
 #undef X
 };
 
-const char *drift_stream_name(enum drift_stream s)
+const char *drift_evidence_stream_name(enum drift_evidence_stream s)
 {
     return s < DRIFT_N_STREAM ? streams[s].name : "unknown";
 }
 
-const char *drift_stream_words(enum drift_stream s)
+const char *drift_evidence_stream_words(enum drift_evidence_stream s)
 {
     return s < DRIFT_N_STREAM ? streams[s].words : "unknown";
 }
 
-int drift_stream_direction(enum drift_stream s)
+int drift_evidence_stream_direction(enum drift_evidence_stream s)
 {
     return s < DRIFT_N_STREAM ? streams[s].direction : 0;
 }
@@ -182,7 +182,7 @@ static double column_total(struct bank_column *b)
         sum += part;
         if (b->stream[s].used && part > most) {
             most = part;
-            b->view.top = (enum drift_stream)s;
+            b->view.top = (enum drift_evidence_stream)s;
         }
     }
     b->view.log_r = log(fmax(sum, 1e-300));
@@ -286,7 +286,7 @@ int drift_evidence_update(struct drift_evidence *e, const uint64_t *counts, int6
     return 0;
 }
 
-const struct drift_evidence_column *drift_evidence_column(const struct drift_evidence *e, uint32_t column)
+const struct drift_evidence_column *drift_evidence_of(const struct drift_evidence *e, uint32_t column)
 {
     return &e->column[column].view;
 }

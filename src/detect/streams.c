@@ -12,7 +12,7 @@ static const double theta[BETS] = {.5, 1, 2, 4};
 static const double rise[BETS] = {1.25, 1.5, 2, 4}, fall[BETS] = {.8, .67, .5, .25};
 
 static const struct {
-    enum drift_stream stream;
+    enum drift_evidence_stream stream;
     enum drift_rate_id rate;
     bool up;
 } rate_streams[] = {

@@ -105,7 +105,7 @@ START_TEST(follows_its_formula)
     const struct drift_column *c = &w.t.layout->columns[0];
     for (int i = 0; i < 100; i++) {
         step(&w, 0.02, 1);
-        const struct drift_evidence_column *v = drift_evidence_column(w.bank, 0);
+        const struct drift_evidence_column *v = drift_evidence_of(w.bank, 0);
         double v1, phi = p->score[0].phi, mean[2] = {0};
         ck_assert_int_eq(drift_legendre_score(p->basis, drift_summary_cells(w.window, c), c->n_cells, &v1), 0);
         double z = v1 / sqrt(phi) - 2 * sqrt(EVENTS / (double)p->m);
@@ -161,7 +161,7 @@ START_TEST(rates_follow_theirs)
     ck_near(r[1], 114.85550396, 1e-9);
     for (int k = 0; k < 4; k++)
         mean += r[k] / 4;
-    ck_near(exp(drift_evidence_column(e, 0)->log_r_stream[DRIFT_STREAM_NULL_UP]), mean, 1e-9);
+    ck_near(exp(drift_evidence_of(e, 0)->log_r_stream[DRIFT_STREAM_NULL_UP]), mean, 1e-9);
     drift_evidence_free(e);
     drift_phase1_free(p);
     drift_summary_free(s);
@@ -203,12 +203,12 @@ START_TEST(finds_and_names)
     while (!res.alarm && t++ < 60)
         res = step(&w, -.2, 1);
     ck_assert_int_le(t, 12);
-    const struct drift_evidence_column *v = drift_evidence_column(w.bank, 0);
+    const struct drift_evidence_column *v = drift_evidence_of(w.bank, 0);
     ck_assert_int_eq(res.level, DRIFT_EVIDENCE_ALARM);
     ck_assert_double_ge(res.evidence, res.threshold);
     ck_assert(v->listed && v->latched && v->share > .9);
     ck_assert_int_eq(v->top, DRIFT_STREAM_V1_DOWN);
-    ck_assert_int_eq(drift_stream_direction(v->top), -1);
+    ck_assert_int_eq(drift_evidence_stream_direction(v->top), -1);
     ck_assert_uint_eq(res.n_listed, 1);
     /* latched as long as it stays, whatever comes; then armed after a block of quiet windows */
     for (int i = 0; i < 72; i++) {
@@ -317,7 +317,7 @@ START_TEST(odd_windows)
     struct drift_evidence_result res;
     world_init(&w, 6, 2, &monthly);
     step(&w, 0, 1);
-    const struct drift_evidence_column *v = drift_evidence_column(w.bank, 0);
+    const struct drift_evidence_column *v = drift_evidence_of(w.bank, 0);
     double before = v->log_r_stream[DRIFT_STREAM_V1_UP];
     drift_summary_reset(w.window);
     ck_assert_int_eq(drift_evidence_update(w.bank, w.window->counts, w.now += HOUR, 1, &res), 0);
@@ -331,7 +331,7 @@ START_TEST(odd_windows)
         demand(isfinite(res.m) && res.m >= 0 && isfinite(res.evidence), "M %g", res.m);
         for (uint32_t f = 0; f < FEATURES; f++)
             for (int s = 0; s < DRIFT_N_STREAM; s++)
-                demand(fabs(drift_evidence_column(w.bank, f)->z[s]) <= 8, "z");
+                demand(fabs(drift_evidence_of(w.bank, f)->z[s]) <= 8, "z");
     }
     world_release(&w);
 }
@@ -363,7 +363,7 @@ START_TEST(settings)
     ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), DRIFT_E_EMPTY);
     weight[2] = 1;
     ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), 0);
-    ck_assert(drift_evidence_column(e, 2)->watched && !drift_evidence_column(e, 1)->watched);
+    ck_assert(drift_evidence_of(e, 2)->watched && !drift_evidence_of(e, 1)->watched);
     drift_evidence_free(e);
     weight[2] = NAN;
     ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), DRIFT_E_RANGE);
