@@ -2,6 +2,9 @@
  *
  *     X2 = sum (O - E)^2 / E       G = 2 sum O ln(O / E)       over the 2 x K table, E = row total * column total / N
  *     both ~ chi-square with K - 1 degrees of freedom;  Cramer's V = sqrt(X2 / N), 0 .. 1
+ *     Williams' G / (1 + (N/m + N/n - 1)(sum_j N/C_j - 1) / (6 N (K - 1))), C_j the column totals, is closer to that
+ *     law: G alone rejects about 6 % at the level of 5 % (D. A. Williams, Improved likelihood ratio tests for complete
+ *     contingency tables, 1976)
  *
  * Cells empty on both sides are left out; no continuity correction.  The law needs expected counts of about 5: pool
  * first (W. G. Cochran, Some methods for strengthening the common chi-square tests, 1954).  Unpooled, 2000 categories
@@ -22,6 +25,7 @@ struct drift_chi2 {
     double dof;   /* K - 1 */
     double pearson, pearson_p, pearson_log10_p;
     double g, g_p, g_log10_p;
+    double williams_p; /* of Williams' corrected G */
     double cramers_v;
     double min_expected;       /* of both rows */
     size_t n_expected_below_5; /* of the 2 K expected counts */

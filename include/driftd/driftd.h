@@ -9,6 +9,7 @@
 
 #include "driftd/anderson.h"
 #include "driftd/binning.h"
+#include "driftd/cells.h"
 #include "driftd/chi2.h"
 #include "driftd/concordance.h"
 #include "driftd/cvm.h"
@@ -19,8 +20,10 @@
 #include "driftd/grid.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"
+#include "driftd/ks_null.h"
 #include "driftd/layout.h"
 #include "driftd/legendre.h"
+#include "driftd/max_cell.h"
 #include "driftd/measure.h"
 #include "driftd/multiple.h"
 #include "driftd/phase1.h"

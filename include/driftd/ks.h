@@ -7,6 +7,9 @@
  *     D_high = max_j max( min((G_j - F_j)+ + w_j, (G_{j-1} - F_{j-1})+ + v_j),
  *                         min((F_j - G_j)+ + v_j, (F_{j-1} - G_{j-1})+ + w_j) )  >=  D
  * because F and G do not fall inside a cell.  D - D_low <= max_j min(w_j, v_j), about 1/K with K cells of equal mass.
+ * (The same as max_j max(G_j - F_{j-1}, F_j - G_{j-1}), D_low: nothing narrower follows from the counts.)  A cell that
+ * holds one value only, its edges being neighbouring doubles, adds nothing to D_high, for F and G jump at one place
+ * there; so heavy ties widen the bracket only where the layout does not single them out.
  *
  * P-value from the grid: a Brownian bridge seen at K points has a maximum that is .5826 / sqrt(K) too low on average
  * (-zeta(1/2) / sqrt(2 pi): H. Chernoff, Sequential tests for the mean of a normal distribution, 1965; D. Siegmund,
@@ -38,6 +41,9 @@ struct drift_ks_bracket {
 };
 /* p, q: counts, shape [n_cells], in the order of the values.  Returns 0 or DRIFT_E_EMPTY (a side has no values). */
 int drift_ks_cells(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_ks_bracket *ret);
+/* The same with the cells' edges, shape [n_cells - 1], ascending (NULL: not known), which tell cells of one value. */
+int drift_ks_cells_edges(const uint64_t *p, const uint64_t *q, const double *edges, size_t n_cells,
+                         struct drift_ks_bracket *ret);
 /* d is D_low; m, n the sizes of baseline and window. */
 double drift_ks_p_grid(double d, double m, double n, size_t cells);
 

@@ -14,7 +14,8 @@
 extern "C" {
 #endif
 
-/* X(ID, "name", has_p, numeric, categorical, help): the names used in config, verdicts and metrics */
+/* X(ID, "name", has_p, numeric, categorical, help): the names used in config, verdicts and metrics.  Rows up to VOLUME
+ * stand in every verdict, the others where a rule of the model names them (drift_measure_always). */
 #define DRIFT_MEASURES(X)                                                                                              \
     X(PSI, "psi", 1, 1, 1, "population stability index, noise-corrected: PSI - (B-1)(1/n + 1/m), at least 0")          \
     X(PSI_RAW, "psi_raw", 1, 1, 1, "population stability index as is, in nats")                                        \
@@ -28,7 +29,14 @@ extern "C" {
     X(UNSEEN_RATE, "unseen_rate", 1, 0, 1, "share of categories that the baseline does not know; the rise")            \
     X(OUT_OF_RANGE_RATE, "out_of_range_rate", 1, 1, 0, "share of values outside the baseline's range; the rise")       \
     X(VOLUME, "volume", 1, 0, 0,                                                                                       \
-      "events in the window over the baseline's mean window, as |ln ratio|; of the model, not of a column")
+      "events in the window over the baseline's mean window, as |ln ratio|; of the model, not of a column")            \
+    X(WASSERSTEIN, "wasserstein", 1, 1, 0, "Wasserstein-1 distance over the baseline's standard deviation")            \
+    X(CVM, "cvm", 1, 1, 0, "Cramer-von Mises; the effect is the root mean squared distance of the ECDFs, 0 to 1")      \
+    X(HELLINGER, "hellinger", 1, 1, 1, "Hellinger distance, 0 to 1")                                                   \
+    X(TOTAL_VARIATION, "total_variation", 1, 1, 1, "total variation distance: the share of values that moved, 0 to 1") \
+    X(LINF, "linf", 1, 1, 1, "largest absolute change of a single cell's or category's share, 0 to 1")                 \
+    X(MAX_CELL, "max_cell", 1, 1, 1, "rise of the share of the cell or category that rose most surprisingly, 0 to 1")  \
+    X(G_TEST, "g_test", 1, 1, 1, "likelihood-ratio test with rare cells pooled; the effect is sqrt(G / events)")
 
 enum drift_measure_id {
 #define X(id, name, has_p, num, cat, help) DRIFT_MEASURE_##id,
@@ -41,7 +49,8 @@ enum drift_why {
     DRIFT_WHY_NONE = 0,    /* the value is there */
     DRIFT_WHY_NO_BASELINE, /* the baseline has no valid value in the column */
     DRIFT_WHY_NO_DATA,     /* the window has none */
-    DRIFT_WHY_ONE_CELL,    /* all values of both sides are in one cell (or bin): nothing to compare */
+    DRIFT_WHY_ONE_CELL,    /* all values of both sides are in one cell (or bin), or all of the baseline's are equal and
+                              its spread is the unit: nothing to compare with */
     DRIFT_WHY_NOT_DEFINED  /* the measure does not exist for this kind of column */
 };
 
@@ -49,18 +58,21 @@ struct drift_measure {
     enum drift_measure_id id;
     enum drift_why why; /* when not NONE, the numbers are 0 and mean nothing */
     bool has_p;
-    double effect;    /* what a rule's levels are compared with; unit by measure */
-    double value;     /* the plain figure: raw statistic, rate of the window, or (VOLUME) ratio */
-    double baseline;  /* the baseline's figure where one exists (rates; VOLUME: events of a mean window), else 0 */
-    double low, high; /* KS: bracket; rates: Wilson 95 % interval of the window; else = value */
-    double p_value;   /* 0 .. 1 */
-    double dof;       /* where the law has one, else 0 */
+    double effect;   /* what a rule's levels are compared with; unit by measure */
+    double value;    /* the plain figure: raw statistic, rate of the window, or (VOLUME) ratio */
+    double baseline; /* the baseline's figure where one exists (rates and shares; VOLUME: events of a mean window;
+                        WASSERSTEIN: the standard deviation), else 0 */
+    double low,
+        high; /* KS, CVM, WASSERSTEIN: bracket; rates, shares: Wilson 95 % interval of the window's; else = value */
+    double p_value; /* 0 .. 1 */
+    double dof;     /* where the law has one, else 0 */
 };
 
 const char *drift_why_name(enum drift_why why); /* "none", "no_baseline" ... */
 const char *drift_measure_name(enum drift_measure_id id);
 bool drift_measure_parse(const char *name, enum drift_measure_id *ret_id);
 bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind);
+bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever the rules name */
 
 /* What each says (n_e = n m / (n + m), p-values of "nothing has changed"):
  *   PSI, PSI_RAW  bins of a numeric column, cells of a categorical one (rare and unseen too); half a count added on
@@ -71,6 +83,15 @@ bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind);
  *   PROPORTION    the category whose share moved most, the risen one of two alike: value = its share in the window,
  *                 baseline = its share there, effect = |difference|.  p: two categories: two-proportion z, exact where
  *                 fewer than 5 are expected; more: that of CHI2.
+ *   WASSERSTEIN   all cells: value, low, high = W1 and its bracket in the column's units (cells.h; values outside the
+ *                 baseline's range count at its end), effect = W1 over the baseline's standard deviation as its cells
+ *                 give it.  It has no law of its own here: p = that of CVM, which sees the same moves.
+ *   CVM           all cells: value = T, low, high its bracket, effect = sqrt(T / n_e) (cells.h).
+ *   HELLINGER, TOTAL_VARIATION   bins or cells (js.h), p = that of CHI2.   G_TEST: as CHI2, value = G, effect =
+ *                 sqrt(G / (m + n)), close to Cramer's V, at most 1.18; p of Williams' corrected G.
+ *   LINF          all cells or categories: the one whose share moved most, value = its share in the window, baseline =
+ *                 its share there, effect = |difference|; p two-sided, exact, times the number of cells.
+ *   MAX_CELL      likewise the one whose rise is the least probable (max_cell.h, eps 0); effect 0 when none rose.
  *   rates         over all values of the column in the window, specials too.  effect = rate - baseline's rate: signed,
  *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE needs a bounded column.
  * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.

@@ -33,6 +33,13 @@ int drift_rate_z_unpooled(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2, do
 double drift_rate_p_rise(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2);
 double drift_rate_p_change(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2);
 
+/* Upper bound, at 95 %, of the share of values that m values have not shown yet, from how many categories occurred once
+ * (n_once) and twice (n_twice) among them:  f1/m + 1.645 sqrt(f1 + 2 f2) / m,  at most 1; with f1 = 0 at least 3/m
+ * (none of m).  Sources: I. J. Good, The population frequencies of species and the estimation of population parameters,
+ * 1953; W. W. Esty, A normal limit law for a nonparametric estimator of the coverage of a random sample, 1983. 1 when m
+ * is 0. */
+double drift_rate_unseen_bound(uint64_t n_once, uint64_t n_twice, uint64_t m);
+
 #ifdef __cplusplus
 }
 #endif

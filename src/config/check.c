@@ -283,7 +283,10 @@ static void check_fit(struct drift_fill *f, const struct drift_node *node, const
 /* Largest effect that a measure can have; 0: no bound worth checking. */
 static double effect_max(enum drift_measure_id m)
 {
-    return m == DRIFT_MEASURE_PSI || m == DRIFT_MEASURE_PSI_RAW || m == DRIFT_MEASURE_VOLUME ? 0 : 1;
+    if (m == DRIFT_MEASURE_PSI || m == DRIFT_MEASURE_PSI_RAW || m == DRIFT_MEASURE_VOLUME ||
+        m == DRIFT_MEASURE_WASSERSTEIN)
+        return 0;
+    return m == DRIFT_MEASURE_G_TEST ? 1.17741 /* sqrt(2 ln 2) */ : 1;
 }
 
 static void check_level(struct drift_fill *f, const struct drift_node *node, const struct drift_rule *r,

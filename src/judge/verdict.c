@@ -183,6 +183,15 @@ static json_t *measure_json(const struct drift_measure *m)
     return j;
 }
 
+/* Measures that came after the first format only where a rule asks for them: they would double a verdict. */
+static bool is_listed(const struct drift_outcome *o, enum drift_measure_id id)
+{
+    bool listed = drift_measure_always(id);
+    for (size_t i = 0; i < o->n_rules && !listed; i++)
+        listed = o->rules[i].rule->measure == id;
+    return listed;
+}
+
 static json_t *column_json(const struct drift_outcome *o, uint32_t at)
 {
     static const char *const special[DRIFT_N_SPECIAL] = {"null", "missing", "nonfinite", "wrong_type"};
@@ -203,7 +212,7 @@ static json_t *column_json(const struct drift_outcome *o, uint32_t at)
     json_t *measures = json_object();
     for (int i = 0; i < DRIFT_N_MEASURE; i++) {
         const struct drift_measure *m = &o->verdict->measures[(size_t)at * DRIFT_N_MEASURE + (size_t)i];
-        if (m->why != DRIFT_WHY_NOT_DEFINED)
+        if (m->why != DRIFT_WHY_NOT_DEFINED && is_listed(o, (enum drift_measure_id)i))
             json_object_set_new(measures, drift_measure_name((enum drift_measure_id)i), measure_json(m));
     }
     json_object_set_new(j, "measures", measures);

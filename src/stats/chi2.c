@@ -34,6 +34,7 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
 {
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), total = m + n;
     struct drift_chi2 t = {.min_expected = INFINITY};
+    double inverse = 0;
     if (!(m > 0) || !(n > 0))
         return DRIFT_E_EMPTY;
     for (size_t i = 0; i < n_cells; i++) {
@@ -41,6 +42,7 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
         if (!(column > 0))
             continue;
         t.cells++;
+        inverse += total / column;
         cell_add(&t, (double)p[i], column * (m / total));
         cell_add(&t, (double)q[i], column * (n / total));
     }
@@ -51,6 +53,8 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
     t.pearson_log10_p = drift_tail_chi2_log10(t.pearson, t.dof);
     t.g_p = drift_tail_chi2(t.g, t.dof);
     t.g_log10_p = drift_tail_chi2_log10(t.g, t.dof);
+    double q_min = t.dof > 0 ? (total / m + total / n - 1) * (inverse - 1) / (6 * total * t.dof) : 0;
+    t.williams_p = drift_tail_chi2(t.g / (1 + q_min), t.dof);
     t.cramers_v = fmin(sqrt(t.pearson / total), 1);
     *ret = t;
     return 0;

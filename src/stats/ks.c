@@ -5,6 +5,7 @@
 
 #include "driftd/error.h"
 #include "driftd/tail.h"
+#include "single.h"
 #include "sum.h"
 
 static double positive(double x)
@@ -13,6 +14,12 @@ static double positive(double x)
 }
 
 int drift_ks_cells(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_ks_bracket *ret)
+{
+    return drift_ks_cells_edges(p, q, NULL, n_cells, ret);
+}
+
+int drift_ks_cells_edges(const uint64_t *p, const uint64_t *q, const double *edges, size_t n_cells,
+                         struct drift_ks_bracket *ret)
 {
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
     double low = 0, high = 0, f = 0, g = 0, cum_p = 0, cum_q = 0;
@@ -30,6 +37,8 @@ int drift_ks_cells(const uint64_t *p, const uint64_t *q, size_t n_cells, struct 
         double up = fmin(positive(g - f) + w, positive(g0 - f0) + v);
         double down = fmin(positive(f - g) + v, positive(f0 - g0) + w);
         low = fmax(low, fabs(g - f));
+        if (cell_single(edges, n_cells, j))
+            continue;
         high = fmax(high, fmax(up, down));
     }
     /* rounding of the two ends must not turn them round, nor leave [0, 1] */

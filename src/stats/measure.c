@@ -7,10 +7,12 @@
 
 #include <gsl/gsl_cdf.h>
 
+#include "driftd/cells.h"
 #include "driftd/chi2.h"
 #include "driftd/error.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"
+#include "driftd/max_cell.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
 #include "driftd/tail.h"
@@ -45,6 +47,11 @@ bool drift_measure_parse(const char *name, enum drift_measure_id *ret_id)
 bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind)
 {
     return id < DRIFT_N_MEASURE && (kind == DRIFT_NUMERIC ? measures[id].numeric : measures[id].categorical);
+}
+
+bool drift_measure_always(enum drift_measure_id id)
+{
+    return id <= DRIFT_MEASURE_VOLUME;
 }
 
 const char *drift_why_name(enum drift_why why)
@@ -105,6 +112,14 @@ static void set(struct drift_measure *m, double effect, double value, double p_v
     m->dof = dof;
 }
 
+static uint64_t total_of(const uint64_t *c, size_t n)
+{
+    uint64_t s = 0;
+    for (size_t i = 0; i < n; i++)
+        s = sum_sat(s, c[i]);
+    return s;
+}
+
 static void measure_psi(const struct pair *p, struct drift_measure *corrected, struct drift_measure *raw)
 {
     double psi, m = p->base.valid, n = p->cur.valid;
@@ -132,12 +147,8 @@ static double two_cells_p(const uint64_t *base, const uint64_t *cur, size_t n_ce
 static void measure_ks(const struct pair *p, struct drift_measure *m)
 {
     struct drift_ks_bracket d;
-    if (drift_ks_cells(p->base.cell, p->cur.cell, p->column->n_cells, &d))
+    if (drift_ks_cells_edges(p->base.cell, p->cur.cell, p->column->edges, p->column->n_cells, &d))
         return;
-    if (d.cells < 2) {
-        m->why = DRIFT_WHY_ONE_CELL;
-        return;
-    }
     set(m, d.low, d.low,
         d.cells == 2 ? two_cells_p(p->base.cell, p->cur.cell, p->column->n_cells)
                      : drift_ks_p_grid(d.low, p->base.valid, p->cur.valid, d.cells),
@@ -153,6 +164,58 @@ static void measure_js(const struct pair *p, struct drift_measure *m)
         set(m, js, js, 0, 0);
 }
 
+/* p: no law of their own, so that of the chi-square test over the same bins. */
+static void measure_distances(const struct pair *p, struct drift_measure *hellinger, struct drift_measure *variation)
+{
+    double d;
+    if (drift_hellinger(p->base.bin, p->cur.bin, p->n_bins, &d) == 0)
+        set(hellinger, d, d, p->chi2.pearson_p, 0);
+    if (drift_total_variation(p->base.bin, p->cur.bin, p->n_bins, &d) == 0)
+        set(variation, d, d, p->chi2.pearson_p, 0);
+}
+
+static void measure_cvm(const struct pair *p, struct drift_measure *cvm, struct drift_measure *wasserstein)
+{
+    const struct drift_column *c = p->column;
+    struct drift_cells_edf t;
+    struct drift_cells_w1 w;
+    if (drift_cells_cvm(p->base.cell, p->cur.cell, c->edges, c->n_cells, &t))
+        return;
+    set(cvm, t.rms, t.value, t.p_value, 0);
+    cvm->low = t.low;
+    cvm->high = t.high;
+    if (drift_cells_wasserstein(p->base.cell, p->cur.cell, c->edges, c->n_cells, 0, &w) || w.over_sd < 0) {
+        wasserstein->why = DRIFT_WHY_ONE_CELL;
+        return;
+    }
+    set(wasserstein, w.over_sd, w.w1, t.p_value, 0);
+    wasserstein->low = w.low;
+    wasserstein->high = w.high;
+    wasserstein->baseline = w.sd;
+}
+
+/* The share of one cell, of n in the window and m in the baseline. */
+static void set_share(const struct pair *p, size_t cell, double effect, double p_value, uint64_t m, uint64_t n,
+                      struct drift_measure *ret)
+{
+    set(ret, effect, (double)p->cur.cell[cell] / (double)n, p_value, 0);
+    ret->baseline = (double)p->base.cell[cell] / (double)m;
+    drift_rate_wilson(p->cur.cell[cell], n, &ret->low, &ret->high);
+}
+
+static void measure_cells(const struct pair *p, struct drift_measure *linf, struct drift_measure *max_cell)
+{
+    const uint64_t *a = p->base.cell, *b = p->cur.cell;
+    uint64_t m = total_of(a, p->column->n_cells), n = total_of(b, p->column->n_cells);
+    struct drift_max_cell t;
+    double change;
+    size_t cell;
+    if (drift_max_cell(a, b, p->column->n_cells, 0, &t) || drift_cells_linf(a, b, p->column->n_cells, &change, &cell))
+        return;
+    set_share(p, t.cell, fmax(t.share - t.baseline_share, 0), t.p_value, m, n, max_cell);
+    set_share(p, cell, fabs(change), (double)t.cells * drift_rate_p_change(a[cell], m, b[cell], n), m, n, linf);
+}
+
 /* The rate k of n in the window against the baseline's; the effect is the rise. */
 static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, struct drift_measure *m)
 {
@@ -164,14 +227,6 @@ static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, 
     set(m, rate - before, rate, drift_rate_p_rise(k_base, n_base, k_cur, n_cur), 0);
     m->baseline = before;
     drift_rate_wilson(k_cur, n_cur, &m->low, &m->high);
-}
-
-static uint64_t total_of(const uint64_t *c, size_t n)
-{
-    uint64_t s = 0;
-    for (size_t i = 0; i < n; i++)
-        s = sum_sat(s, c[i]);
-    return s;
 }
 
 static double proportion_p(const struct pair *p, size_t worst, size_t n_classes, uint64_t m, uint64_t n)
@@ -236,40 +291,57 @@ static void measure_rates(const struct pair *p, struct drift_measure *ret)
 }
 
 /* Measures over the valid values: all share the reasons why there may be none. */
-static const enum drift_measure_id valid_measures[] = {DRIFT_MEASURE_PSI,  DRIFT_MEASURE_PSI_RAW,
-                                                       DRIFT_MEASURE_KS,   DRIFT_MEASURE_JS,
-                                                       DRIFT_MEASURE_CHI2, DRIFT_MEASURE_PROPORTION};
+static const struct {
+    enum drift_measure_id id;
+    bool cells; /* over all cells, else over bins: one bin may still be several cells */
+} valid_measures[] = {
+    {DRIFT_MEASURE_PSI, false},        {DRIFT_MEASURE_PSI_RAW, false},
+    {DRIFT_MEASURE_KS, true},          {DRIFT_MEASURE_JS, false},
+    {DRIFT_MEASURE_CHI2, false},       {DRIFT_MEASURE_PROPORTION, true},
+    {DRIFT_MEASURE_WASSERSTEIN, true}, {DRIFT_MEASURE_CVM, true},
+    {DRIFT_MEASURE_HELLINGER, false},  {DRIFT_MEASURE_TOTAL_VARIATION, false},
+    {DRIFT_MEASURE_LINF, true},        {DRIFT_MEASURE_MAX_CELL, true},
+    {DRIFT_MEASURE_G_TEST, false},
+};
 
-static enum drift_why why_not(const struct pair *p)
+static enum drift_why why_not(const struct pair *p, const uint64_t *base, const uint64_t *cur, size_t n)
 {
     size_t filled = 0;
     if (!(p->base.valid > 0))
         return DRIFT_WHY_NO_BASELINE;
     if (!(p->cur.valid > 0))
         return DRIFT_WHY_NO_DATA;
-    for (size_t b = 0; b < p->n_bins; b++)
-        filled += p->base.bin[b] || p->cur.bin[b];
+    for (size_t b = 0; b < n; b++)
+        filled += base[b] || cur[b];
     return filled < 2 ? DRIFT_WHY_ONE_CELL : DRIFT_WHY_NONE;
 }
 
 static void measure_valid(const struct pair *p, struct drift_measure *ret)
 {
-    enum drift_why why = why_not(p);
+    enum drift_why bins = why_not(p, p->base.bin, p->cur.bin, p->n_bins);
+    enum drift_why cells = why_not(p, p->base.cell, p->cur.cell, p->column->n_cells);
+    bool numeric = p->column->kind == DRIFT_NUMERIC;
     for (size_t i = 0; i < sizeof valid_measures / sizeof *valid_measures; i++) {
-        struct drift_measure *m = &ret[valid_measures[i]];
+        struct drift_measure *m = &ret[valid_measures[i].id];
         if (!m->why)
-            m->why = why;
+            m->why = valid_measures[i].cells ? cells : bins;
     }
-    if (p->column->kind == DRIFT_NUMERIC && why == DRIFT_WHY_ONE_CELL)
-        ret[DRIFT_MEASURE_KS].why = DRIFT_WHY_NONE; /* one bin may still be several cells */
-    if (!ret[DRIFT_MEASURE_KS].why)
-        measure_ks(p, &ret[DRIFT_MEASURE_KS]);
-    if (why)
+    if (!cells) {
+        if (numeric)
+            measure_ks(p, &ret[DRIFT_MEASURE_KS]);
+        if (numeric)
+            measure_cvm(p, &ret[DRIFT_MEASURE_CVM], &ret[DRIFT_MEASURE_WASSERSTEIN]);
+        measure_cells(p, &ret[DRIFT_MEASURE_LINF], &ret[DRIFT_MEASURE_MAX_CELL]);
+    }
+    if (bins)
         return;
+    const struct drift_chi2 *t = &p->chi2;
     measure_psi(p, &ret[DRIFT_MEASURE_PSI], &ret[DRIFT_MEASURE_PSI_RAW]);
     measure_js(p, &ret[DRIFT_MEASURE_JS]);
-    set(&ret[DRIFT_MEASURE_CHI2], p->chi2.cramers_v, p->chi2.pearson, p->chi2.pearson_p, p->chi2.dof);
-    if (!ret[DRIFT_MEASURE_PROPORTION].why)
+    measure_distances(p, &ret[DRIFT_MEASURE_HELLINGER], &ret[DRIFT_MEASURE_TOTAL_VARIATION]);
+    set(&ret[DRIFT_MEASURE_CHI2], t->cramers_v, t->pearson, t->pearson_p, t->dof);
+    set(&ret[DRIFT_MEASURE_G_TEST], sqrt(t->g / (p->base.valid + p->cur.valid)), t->g, t->williams_p, t->dof);
+    if (!numeric)
         measure_proportion(p, &ret[DRIFT_MEASURE_PROPORTION]);
 }
 

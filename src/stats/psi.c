@@ -103,3 +103,32 @@ double drift_psi_tolerance(double delta, size_t bins, double m)
     double r = sqrt(delta) + sqrt(drift_tail_chi2_inverse(0.05, (double)bins - 1) / m);
     return r * r;
 }
+
+/* lambda with Q(x; dof, lambda) = area, which rises with lambda; 0 when it begins above.  Regula falsi on normal scores
+ * would save little: bisection cannot go astray where the area is 0 or 1 to the last digit. */
+static double noncentrality(double x, double dof, double area)
+{
+    double low = 0, high = fmax(x, dof);
+    if (drift_tail_chi2(x, dof) >= area)
+        return 0;
+    while (drift_tail_chi2_noncentral(x, dof, high) < area && high < 1e9) {
+        low = high;
+        high *= 2;
+    }
+    for (int i = 0; i < 60 && high - low > 1e-10 * high; i++) {
+        double mid = (low + high) / 2;
+        *(drift_tail_chi2_noncentral(x, dof, mid) < area ? &low : &high) = mid;
+    }
+    return (low + high) / 2;
+}
+
+int drift_psi_interval(double psi, size_t bins, double m, double n, double confidence, double *ret_low,
+                       double *ret_high)
+{
+    double n_e = n / (n + m) * m, dof = (double)bins - 1, side = (1 - confidence) / 2;
+    if (bins < 2 || !(n_e > 0) || !(psi >= 0) || isinf(psi) || !(confidence > 0 && confidence < 1))
+        return DRIFT_E_RANGE;
+    *ret_low = noncentrality(n_e * psi, dof, side) / n_e;
+    *ret_high = noncentrality(n_e * psi, dof, 1 - side) / n_e;
+    return 0;
+}

@@ -104,3 +104,12 @@ double drift_rate_p_change(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2)
     double rise = drift_rate_p_rise(k1, n1, k2, n2), fall = drift_rate_p_rise(n1 - k1, n1, n2 - k2, n2);
     return fmin(2 * fmin(rise, fall), 1);
 }
+
+double drift_rate_unseen_bound(uint64_t n_once, uint64_t n_twice, uint64_t m)
+{
+    double f1 = (double)n_once, f2 = (double)n_twice, all = (double)m;
+    if (!m)
+        return 1;
+    double bound = (f1 + 1.645 * sqrt(f1 + 2 * f2)) / all; /* the upper 5 % point of the normal law */
+    return fmin(f1 > 0 ? bound : fmax(bound, 3 / all), 1);
+}
