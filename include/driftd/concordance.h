@@ -55,7 +55,7 @@ struct drift_concordance {
  * Cost: a sort a feature; allocates and frees n_rows doubles. */
 int drift_concordance_fit(const double *rows, size_t n_rows, uint32_t n_features, struct drift_concordance *ret);
 
-/* How many sums there are: one a pair. */
+/* How many sums there are: the events, one a feature, one a pair. */
 static inline size_t drift_concordance_length(uint32_t n_features)
 {
     return 1 + (size_t)n_features + (size_t)n_features * (n_features - 1) / 2;

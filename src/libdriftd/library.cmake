@@ -23,6 +23,7 @@ foreach(header ${headers})
 endforeach()
 list(REMOVE_DUPLICATES declared)
 list(SORT declared)
+set(all_declared ${declared})
 
 set(nodes "")
 file(STRINGS ${released} lines REGEX "^drift_")
@@ -63,7 +64,17 @@ foreach(room stats detect)
   list(APPEND objects $<TARGET_OBJECTS:driftd_${room}>)
 endforeach()
 
-add_library(libdriftd_static STATIC ${objects})
+# A static library has no hidden names of its own, so its objects become one in which only the declared ones are global.
+set(exported ${CMAKE_BINARY_DIR}/libdriftd.exported)
+set(object ${CMAKE_BINARY_DIR}/libdriftd.o)
+list(JOIN all_declared "\n" exported_lines)
+file(CONFIGURE OUTPUT ${exported} CONTENT "${exported_lines}\n" @ONLY)
+add_custom_command(OUTPUT ${object}
+  COMMAND ${CMAKE_LINKER} -r -o ${object} ${objects}
+  COMMAND ${CMAKE_OBJCOPY} --keep-global-symbols=${exported} ${object}
+  DEPENDS ${objects} ${exported} COMMAND_EXPAND_LISTS VERBATIM)
+set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+add_library(libdriftd_static STATIC ${object})
 add_library(libdriftd_shared SHARED ${objects})
 target_link_libraries(libdriftd_shared PRIVATE PkgConfig::GSL PkgConfig::CRYPTO m)
 target_link_options(libdriftd_shared PRIVATE -Wl,--version-script=${map} -Wl,--no-undefined)

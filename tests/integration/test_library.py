@@ -1,4 +1,5 @@
 """tests/integration/test_library.py    libdriftd as a program meets it: installed, found by pkg-config, linked, run."""
+import ctypes
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from math import log
 import env
 
 sys.path.insert(0, os.path.join(env.ROOT, "docs", "tools"))
+import figures  # noqa: E402
 import library  # noqa: E402
 
 PROGRAM = r"""
@@ -108,8 +110,50 @@ class Library(env.Case):
         self.assertEqual({n: exported.get(n) for n in recorded}, recorded, "a recorded symbol is gone or changed its version")
         static = run("nm", "-g", "--defined-only", self.installed("libdriftd.a"))
         names = set(re.findall(r"^[0-9a-f]+ [A-Z] (\w+)$", static, re.M))
-        self.assertLessEqual(set(exported), names)
-        self.assertEqual([n for n in names if not n.startswith("drift_")], [])
+        self.assertEqual(names, set(exported))
+
+    def test_it_agrees_with_the_tables_of_the_manual(self):
+        """docs/tools/figures.py has scipy's laws; here are the library's, called from Python as it is installed."""
+        lib, double, size = ctypes.CDLL(self.shared), ctypes.c_double, ctypes.c_size_t
+        for name in ("drift_psi_p", "drift_psi_p_tolerance", "drift_psi_noise", "drift_rate_p_rise"):
+            getattr(lib, name).restype = double
+        lib.drift_stats_init()
+        m, compared = figures.BASELINE, 0
+        for n in (50, 100, 200, 500, 1000, 5000, 10000):
+            self.near(lib.drift_psi_noise(size(10), double(m), double(n)), figures.psi_noise(n), 1e-12)
+            for level in (0.02, 0.1, 0.2):
+                self.near(lib.drift_psi_p(double(level), size(10), double(m), double(n)), figures.psi_exceeds(level, n), 1e-8)
+                for true in (0.01, 0.1):
+                    p = lib.drift_psi_p_tolerance(double(level), size(10), double(m), double(n), double(true))
+                    want = figures.psi_exceeds(level, n, true)
+                    if want > 1e-12:  # scipy's own non-central law is no better far in the tail
+                        self.near(p, want, 1e-7)
+                        compared += 1
+        self.assertGreater(compared, 20)
+        for n in (100, 1000):
+            k, u64 = figures.least_rise(0.01, n), ctypes.c_uint64
+            p = [lib.drift_rate_p_rise(u64(1000), u64(m), u64(c), u64(n)) for c in (k - 1, k)]
+            self.assertTrue(p[1] < 0.001 / 50 <= p[0], p)
+            low, high = double(), double()
+            self.assertEqual(lib.drift_rate_wilson(u64(k), u64(n), ctypes.byref(low), ctypes.byref(high)), 0)
+            self.near(low.value, figures.wilson(k, n)[0], 1e-12)
+            self.near(high.value, figures.wilson(k, n)[1], 1e-12)
+
+    def test_pictured_shares_and_distances_are_the_librarys(self):
+        """js, psi and V of the table of sizes, from counts that are the shares times 1e12."""
+        lib, double, size = ctypes.CDLL(self.shared), ctypes.c_double, ctypes.c_size_t
+        for shift, scale in ((0.1, 1), (1, 1), (0, 1.5)):
+            q = figures.deciles(shift, scale)
+            counts = ctypes.c_uint64 * len(q)
+            base, cur = counts(*[10 ** 11] * len(q)), counts(*[round(float(s) * 1e12) for s in q])
+            got = double()
+            self.assertEqual(lib.drift_psi(base, cur, size(len(q)), 0, ctypes.byref(got), None), 0)
+            self.near(got.value, figures.psi_of(q), 1e-8)
+            self.assertEqual(lib.drift_js_distance(base, cur, size(len(q)), ctypes.byref(got)), 0)
+            self.near(got.value, figures.js_of(q), 1e-8)
+
+    def near(self, a, b, rel):
+        self.assertLessEqual(abs(a - b), rel * max(abs(a), abs(b)), f"{a!r} and {b!r}")
 
     def test_the_soname_has_the_minor_version(self):
         major, minor, _ = self.pkg_config("--modversion")[0].split(".")
