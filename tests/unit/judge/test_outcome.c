@@ -300,6 +300,32 @@ START_TEST(other_rules_in_words)
 }
 END_TEST
 
+/* Later measures stand where a rule asks for them, and nowhere else: a verdict of other rules keeps its bytes. */
+START_TEST(asked_measures_are_listed)
+{
+    drift_now();
+    run_rules(NULL);
+    struct sent s = act();
+    struct drift_rule asked = *o.rules[0].rule;
+    for (int round = 0; round < 2; round++) {
+        char *body = drift_outcome_verdict(&o, s.a, s.n);
+        json_t *j = json_loads(body, 0, NULL);
+        json_t *m = json_object_get(json_object_get(json_object_get(j, "columns"), "url_length"), "measures");
+        ck_assert_ptr_nonnull(json_object_get(m, "ks"));
+        ck_assert(!json_object_get(m, "wasserstein") == !round);
+        ck_assert_ptr_null(json_object_get(m, "linf"));
+        m = json_object_get(json_object_get(json_object_get(j, "columns"), "decision"), "measures");
+        ck_assert_ptr_nonnull(json_object_get(m, "proportion"));
+        ck_assert_ptr_null(json_object_get(m, "wasserstein")); /* of no category */
+        json_decref(j);
+        free(body);
+        asked.measure = DRIFT_MEASURE_WASSERSTEIN;
+        o.rules[0].rule = &asked;
+    }
+    sent_release(&s);
+}
+END_TEST
+
 START_TEST(the_same_every_time)
 {
     char *first = NULL, ids[2][8][33];
@@ -633,6 +659,7 @@ int main(void)
     Suite *s = suite_create("outcome");
     add(s, "an alert in full", an_alert_in_full);
     add(s, "other rules in words", other_rules_in_words);
+    add(s, "asked measures", asked_measures_are_listed);
     add(s, "the same every time", the_same_every_time);
     add(s, "vanished fields", vanished_fields);
     add(s, "hostile names", hostile_names);

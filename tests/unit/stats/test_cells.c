@@ -502,6 +502,42 @@ START_TEST(sizes_are_as_stated)
 }
 END_TEST
 
+/* P(X >= k) of the binomial law, term by term. */
+static double binomial_upper(double k, double n, double pi)
+{
+    double sum = 0;
+    for (double x = n; x >= k; x--)
+        sum += exp(lgamma(n + 1) - lgamma(x + 1) - lgamma(n - x + 1) + x * log(pi) + (n - x) * log1p(-pi));
+    return sum;
+}
+
+/* The cells that are not looked at closely never have the smallest area. */
+START_TEST(no_smaller_area_is_missed)
+{
+    struct drift_rng r = drift_rng_new(22);
+    uint64_t p[40], q[40];
+    for (int round = 0; round < 2000; round++) {
+        uint32_t k = 2 + (uint32_t)drift_rng_below(&r, 38), of_p = 1 + (uint32_t)drift_rng_below(&r, 200);
+        uint32_t of_q = 1 + (uint32_t)drift_rng_below(&r, 60);
+        double m = 0, n = 0, eps = (double)drift_rng_below(&r, 3) / 4, least = 1;
+        for (uint32_t i = 0; i < k; i++) {
+            m += (double)(p[i] = drift_rng_below(&r, 4) ? drift_rng_below(&r, of_p) : 0);
+            n += (double)(q[i] = drift_rng_below(&r, 4) ? drift_rng_below(&r, of_q) : 0);
+        }
+        struct drift_max_cell x;
+        if (drift_max_cell(p, q, k, eps, &x))
+            continue;
+        double pi = n * (1 + eps) / (n * (1 + eps) + m);
+        for (uint32_t i = 0; i < k; i++) {
+            double at = (double)q[i], all = at + (double)p[i];
+            if (at > all * pi)
+                least = fmin(least, binomial_upper(at, all, pi));
+        }
+        demand(drift_near(x.p_cell, least, 1e-9), "%u cells, eps %g: %.17g, smallest %.17g", k, eps, x.p_cell, least);
+    }
+}
+END_TEST
+
 /* A spike of 3 % in one cell of a hundred, and a rare category that grows: seen at once, and named. */
 START_TEST(spikes_are_seen)
 {
@@ -537,6 +573,7 @@ int main(void)
     drift_test_add(s, "scales", any_scale_will_do, 10);
     drift_test_add(s, "refusals", nothing_and_nonsense_are_refused, 10);
     drift_test_add(s, "sizes", sizes_are_as_stated, 100);
+    drift_test_add(s, "smallest area", no_smaller_area_is_missed, 30);
     drift_test_add(s, "spikes", spikes_are_seen, 10);
     return drift_test_run(s);
 }
