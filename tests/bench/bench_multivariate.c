@@ -1,8 +1,8 @@
 /* tests/bench/bench_multivariate.c    What embedding and concordance cost, how often they cry wolf, and what they find.
  *
  * First nanoseconds an event and microseconds a window; then, over DRIFTD_TRIALS windows (default 400) of 1000 events
- * with 20 features against a baseline of 20,000, how often each p is below .05 and .001 without drift (a new baseline
- * every hundred windows) and below .001 under each change. */
+ * with 20 features (four blocks of five, correlated .5) against a baseline of 20,000, how often each p is below .05 and
+ * .001 without drift (a new baseline every twenty windows) and below .001 under each change. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "driftd/embedding.h"
 #include "driftd/tail.h"
 
-enum { FEATURES = 20, BASELINE = 20000, WINDOW = 1000, WINDOWS_A_BASELINE = 100, TERMS_MAX = 256, FEATURES_MAX = 64 };
+enum { FEATURES = 20, BASELINE = 20000, WINDOW = 1000, WINDOWS_A_BASELINE = 20, TERMS_MAX = 256, FEATURES_MAX = 64 };
 enum { LENGTH = 1 + FEATURES_MAX + FEATURES_MAX * (FEATURES_MAX - 1) / 2 };
 
 static uint64_t state = 1;
@@ -49,38 +49,59 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* 0, 1: correlated .5; 2, 3: not; 4 .. 9: a block of .5; the others: a common factor of .3.  Each standard normal. */
+/* Four blocks of five features, correlated .5 within and not between; each standard normal. */
 enum { NONE, MEAN_ALL, MEAN_ONE, SCALE_THREE, PAIR_TURNED, PAIR_NEW, BLOCK_GONE, THREE_WAY, CLUSTER, N_CHANGE };
 static const char *const change_name[N_CHANGE] = {
     "none",         "mean +.05 of all", "mean +.2 of one", "sd x1.15 of three", "pair .5 to -.2",
     "pair 0 to .4", "block .5 to 0",    "sign of three",   "2 % cluster"};
+enum { BLOCK = 5 };
 
-static void factor_add(double *x, int from, int to, double r)
+static double correlation(int change, int i, int j)
 {
-    double common = gauss();
-    for (int i = from; i < to; i++)
-        x[i] = sqrt(r) * common + sqrt(1 - r) * gauss();
+    if (i == j)
+        return 1;
+    if (change == PAIR_TURNED && i == 1 && j == 0)
+        return -.2;
+    if (change == PAIR_NEW && i == BLOCK && j == 0)
+        return .4;
+    if (change == BLOCK_GONE && i < BLOCK)
+        return 0;
+    return i / BLOCK == j / BLOCK ? .5 : 0;
+}
+
+/* Cholesky's factor of the correlations, which makes them from independent numbers. */
+static double mixing[FEATURES][FEATURES];
+
+static void mixing_make(int change)
+{
+    for (int i = 0; i < FEATURES; i++)
+        for (int j = 0; j <= i; j++) {
+            double s = correlation(change, i, j);
+            for (int k = 0; k < j; k++)
+                s -= mixing[i][k] * mixing[j][k];
+            mixing[i][j] = i == j ? sqrt(s) : s / mixing[j][j];
+        }
 }
 
 static void event(int change, double *x)
 {
-    double r = change == PAIR_TURNED ? -.2 : .5, s = change == PAIR_NEW ? .4 : 0;
-    x[0] = gauss();
-    x[1] = r * x[0] + sqrt(1 - r * r) * gauss();
-    x[2] = gauss();
-    x[3] = s * x[2] + sqrt(1 - s * s) * gauss();
-    factor_add(x, 4, 10, change == BLOCK_GONE ? 0 : .5);
-    factor_add(x, 10, FEATURES, .3);
+    double g[FEATURES];
+    for (int i = 0; i < FEATURES; i++) {
+        g[i] = gauss();
+        x[i] = 0;
+        for (int k = 0; k <= i; k++)
+            x[i] += mixing[i][k] * g[k];
+    }
     if (change == MEAN_ALL)
         for (int i = 0; i < FEATURES; i++)
             x[i] += .05;
     if (change == MEAN_ONE)
-        x[2] += .2;
+        x[0] += .2;
     if (change == SCALE_THREE)
         for (int i = 0; i < 3; i++)
             x[i] *= 1.15;
-    if (change == THREE_WAY) /* any two of 0, 2, 3 are independent, the sign of the third is that of their product */
-        x[3] = x[0] * x[2] > 0 ? fabs(x[3]) : -fabs(x[3]);
+    if (change == THREE_WAY && x[0] * x[BLOCK] * x[2 * BLOCK] < 0)
+        x[2 * BLOCK] = -x[2 * BLOCK];
     if (change == CLUSTER && uniform() < .02)
         for (int i = 0; i < FEATURES; i++)
             x[i] = (i % 2 ? 1 : -1) + .3 * gauss();
@@ -121,6 +142,7 @@ static void concordance_add(const struct drift_concordance *c, int64_t *sums, co
 static void world_make(struct world *w)
 {
     double *rows = malloc(BASELINE * FEATURES * sizeof *rows);
+    mixing_make(NONE);
     for (int i = 0; i < BASELINE; i++)
         event(NONE, rows + i * FEATURES);
     memset(w->ref, 0, sizeof w->ref);
@@ -171,6 +193,7 @@ static void rates(int change, int trials)
         double p[4][2];
         if (i % WINDOWS_A_BASELINE == 0)
             world_make(&w);
+        mixing_make(change);
         window_measure(&w, change, p);
         for (int k = 0; k < 4; k++)
             for (int s = 0; s < 2; s++) {
