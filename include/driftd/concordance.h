@@ -25,8 +25,8 @@
  * Sums (sums.h, unit 1), length 1 + d + P: n | events above the cut, per feature | events on the same side, per pair
  * (0,1) (0,2) .. (0,d-1) (1,2) ..
  * Cost: an event's sides are one word; 64 words are turned into columns and each pair is one exclusive or and a count
- * of bits: 30 ns an event with 20 features, 110 ns with 64.  A window's result: 16 us with 64 features. Threads:
- * pure. */
+ * of bits: 30 ns an event with 20 features, 110 ns with 64.  A window's result: 16 us with 64 features.
+ * Threads: pure. */
 #ifndef DRIFTD_CONCORDANCE_H
 #define DRIFTD_CONCORDANCE_H
 

@@ -77,6 +77,7 @@ int drift_embedding_new(const struct drift_embedding_spec *spec, struct drift_em
 void drift_embedding_free(struct drift_embedding *e); /* NULL is fine */
 /* As it was made; its pointers are good as long as e is. */
 const struct drift_embedding_spec *drift_embedding_spec(const struct drift_embedding *e);
+/* How many sums there are, n included. */
 static inline size_t drift_embedding_length(uint32_t n_terms)
 {
     return 1 + (size_t)n_terms;

@@ -401,14 +401,14 @@ int drift_embedding_compare(const struct drift_embedding *e, const int64_t *sums
 
 /* ---- bytes ---- */
 
-static size_t integers(const struct drift_embedding *e)
+static size_t integers(size_t n_terms)
 {
-    return 1 + 2 * (size_t)e->spec.n_terms + triangle(e->spec.n_terms);
+    return 1 + 2 * n_terms + triangle(n_terms);
 }
 
 size_t drift_embedding_bytes_max(const struct drift_embedding *e)
 {
-    return 1 + 2 * 2 + 2 * 8 + 2 * 8 + 2 * 8 * (size_t)e->spec.n_features + 10 * integers(e);
+    return 1 + 2 * 2 + 2 * 8 + 2 * 8 + 2 * 8 * (size_t)e->spec.n_features + 10 * integers(e->spec.n_terms);
 }
 
 static void put_all(struct bytes_writer *w, const int64_t *v, size_t n)
@@ -486,7 +486,8 @@ int drift_embedding_load(const uint8_t *p, size_t len, struct drift_embedding **
         mean[i] = bytes_get_double(&r);
     for (uint32_t i = 0; i < spec.n_features && i < DRIFT_EMBEDDING_FEATURES_MAX; i++)
         scale[i] = bytes_get_double(&r);
-    if (r.bad)
+    /* a byte a number at least: looked at first, so that few bytes cannot ask for much work */
+    if (r.bad || (size_t)(r.end - r.p) < integers(spec.n_terms))
         return DRIFT_E_PARSE;
     int rc = drift_embedding_new(&spec, &e);
     if (rc)

@@ -425,6 +425,89 @@ START_TEST(sizes)
 }
 END_TEST
 
+/* The world of tests/bench/bench_multivariate.c: blocks of five features, correlated .5, and three of its changes. What
+ * is found at level .001 in windows of 1000 must not be less than the bench's figures allow for. */
+enum { MANY = 20, MANY_TERMS = 128, MANY_PAIRS = MANY * (MANY - 1) / 2 };
+enum change { NONE, MEAN_OF_ONE, NEW_PAIR, CLUSTER };
+
+static void block_event(struct drift_rng *r, enum change change, double *x)
+{
+    for (int i = 0; i < MANY; i += 5) {
+        double common = drift_rng_gauss(r);
+        for (int k = i; k < i + 5; k++)
+            x[k] = sqrt(.5) * common + sqrt(.5) * drift_rng_gauss(r);
+    }
+    if (change == MEAN_OF_ONE)
+        x[0] += .2;
+    if (change == NEW_PAIR)
+        x[5] = .4 * x[0] + sqrt(1 - .16) * x[5];
+    if (change == CLUSTER && drift_rng_below(r, 50) == 0)
+        for (int i = 0; i < MANY; i++)
+            x[i] = (i % 2 ? 1 : -1) + .3 * drift_rng_gauss(r);
+}
+
+static struct drift_embedding *block_embedding(struct drift_rng *r, struct drift_concordance *ret_cuts,
+                                               int64_t *ret_ref)
+{
+    enum { M = 12800, SAMPLE = 400 };
+    static double rows[SAMPLE * MANY];
+    double mean[MANY], scale[MANY], x[MANY];
+    struct drift_embedding_spec s = {
+        .n_features = MANY, .n_terms = MANY_TERMS, .seed = 5, .ridge = 1e-3, .mean = mean, .scale = scale};
+    struct drift_concordance_batch batch = {0};
+    struct drift_embedding *e;
+    for (int i = 0; i < SAMPLE; i++)
+        block_event(r, NONE, rows + i * MANY);
+    demand(drift_embedding_scale(rows, SAMPLE, MANY, mean, scale, &s.width) == 0);
+    demand(drift_concordance_fit(rows, SAMPLE, MANY, ret_cuts) == 0);
+    demand(drift_embedding_new(&s, &e) == 0);
+    for (int i = 0; i < M; i++) {
+        block_event(r, NONE, x);
+        demand(drift_embedding_learn(e, x) == 0 && drift_concordance_add(ret_cuts, &batch, ret_ref, x) == 0);
+    }
+    drift_concordance_flush(ret_cuts, &batch, ret_ref);
+    demand(drift_embedding_seal(e) == 0);
+    return e;
+}
+
+START_TEST(power)
+{
+    enum { ROUNDS = 20, N = 1000 };
+    static const struct {
+        enum change change;
+        const char *name;
+        int embedding_min, concordance_min;
+    } wanted[] = {
+        {MEAN_OF_ONE, "mean of one +.2", 8, 0}, {NEW_PAIR, "pair 0 to .4", 14, 19}, {CLUSTER, "2 % cluster", 5, 0}};
+    struct drift_rng r = drift_rng_new(9);
+    struct drift_concordance cuts;
+    int64_t ref[1 + MANY + MANY_PAIRS] = {0};
+    struct drift_embedding *e = block_embedding(&r, &cuts, ref);
+    for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
+        int by_embedding = 0, by_concordance = 0;
+        for (int round = 0; round < ROUNDS; round++) {
+            int64_t sums[1 + MANY_TERMS] = {0}, pairs[1 + MANY + MANY_PAIRS] = {0};
+            struct drift_concordance_batch batch = {0};
+            struct drift_concordance_result c;
+            struct drift_embedding_result t;
+            double x[MANY];
+            for (int i = 0; i < N; i++) {
+                block_event(&r, wanted[k].change, x);
+                demand(drift_embedding_add(e, sums, x) == 0 && drift_concordance_add(&cuts, &batch, pairs, x) == 0);
+            }
+            drift_concordance_flush(&cuts, &batch, pairs);
+            demand(drift_embedding_compare(e, sums, &t) == 0 && drift_concordance_compare(ref, pairs, MANY, &c) == 0);
+            by_embedding += t.p_value < .001;
+            by_concordance += c.p_value < .001 && c.top[0].i == 0 && c.top[0].j == 5;
+        }
+        printf("%s: embedding %d of %d, concordance %d\n", wanted[k].name, by_embedding, ROUNDS, by_concordance);
+        ck_assert_int_ge(by_embedding, wanted[k].embedding_min);
+        ck_assert_int_ge(by_concordance, wanted[k].concordance_min);
+    }
+    drift_embedding_free(e);
+}
+END_TEST
+
 int main(void)
 {
     drift_stats_init();
@@ -439,5 +522,6 @@ int main(void)
     drift_test_add(s, "odd specs and rows", odd_specs_and_rows, 10);
     drift_test_add(s, "finds", finds_what_leaves_every_margin, 30);
     drift_test_add(s, "sizes", sizes, 60);
+    drift_test_add(s, "power", power, 60);
     return drift_test_run(s);
 }
