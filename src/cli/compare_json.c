@@ -69,6 +69,24 @@ static json_t *counts_json(const uint64_t *c, size_t n)
     return list;
 }
 
+/* What noise adds to PSI, how probable as large a one is without drift, and where the true one lies with 95 %. */
+static void put_psi_law(json_t *o, const struct drift_exact_bins *b, enum drift_psi_rule rule)
+{
+    double size[2] = {0, 0}, psi = b->psi[rule], low = NAN, high = NAN;
+    size_t bins = b->psi_bins[rule];
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < b->n; i++)
+            size[side] += (double)b->count[side][i];
+    if (isnan(psi) || bins < 2)
+        return;
+    if (drift_psi_interval(psi, bins, size[0], size[1], .95, &low, &high))
+        low = high = NAN;
+    put(o, "psi_noise", drift_psi_noise(bins, size[0], size[1]));
+    put(o, "psi_p", drift_psi_p(psi, bins, size[0], size[1]));
+    put(o, "psi_low95", low);
+    put(o, "psi_high95", high);
+}
+
 /* Into o: what two rows of counts say.  PSI by the rules asked for. */
 static void put_bins(json_t *o, const struct drift_exact_bins *b, const struct drift_compare_request *r)
 {
@@ -86,6 +104,7 @@ static void put_bins(json_t *o, const struct drift_exact_bins *b, const struct d
         if (r->rules ? r->rules >> rule & 1 : rule == DRIFT_PSI_ADD_HALF)
             put(psi, drift_psi_rule_name((enum drift_psi_rule)rule), b->psi[rule]);
     json_object_set_new(o, "psi", psi);
+    put_psi_law(o, b, r->rule);
     put(o, "js_distance_base2", b->js);
     put(o, "js_divergence_base2", b->js * b->js);
     put(o, "js_distance_base_e", b->js * sqrt(M_LN2));
@@ -111,7 +130,7 @@ static void put_fraction(json_t *o, const struct drift_exact *e)
                             json_pack("[I, I]", (json_int_t)round(e->ks.d * lcm), (json_int_t)lcm));
 }
 
-static json_t *ks_json(const struct drift_exact *e, const struct drift_measure *grid)
+static json_t *ks_json(const struct drift_exact *e)
 {
     json_t *o = json_object();
     put(o, "d", e->ks.d);
@@ -124,9 +143,6 @@ static json_t *ks_json(const struct drift_exact *e, const struct drift_measure *
     put(o, "log10_p_kolmogorov_limit", e->ks_p_limit_log10);
     put(o, "p_stephens", e->ks_p_stephens);
     put(o, "log10_p_stephens", e->ks_p_stephens_log10);
-    if (!grid->why)
-        json_object_set_new(o, "in_bracket",
-                            json_boolean(e->ks.d >= grid->low - 1e-12 && e->ks.d <= grid->high + 1e-12));
     return o;
 }
 
@@ -201,7 +217,7 @@ static void put_distances(json_t *o, const struct drift_compare_row *row)
     double sd0 = e->moments[0].deviation0, sd1 = e->moments[0].deviation1;
     json_object_set_new(o, "summary_baseline", moments_json(e, 0));
     json_object_set_new(o, "summary_current", moments_json(e, 1));
-    json_object_set_new(o, "ks", ks_json(e, &row->m[DRIFT_MEASURE_KS]));
+    json_object_set_new(o, "ks", ks_json(e));
     put(o, "wasserstein1", e->wasserstein);
     put(o, "wasserstein1_over_baseline_std_ddof0", sd0 > 0 ? e->wasserstein / sd0 : (double)NAN);
     put(o, "wasserstein1_over_baseline_std_ddof1", sd1 > 0 ? e->wasserstein / sd1 : (double)NAN);
@@ -266,6 +282,31 @@ static json_t *exact_json(const struct drift_compare_row *row, const struct drif
     return o;
 }
 
+/* Distances by the daemon's cells: what they allow, what they say, and where the exact figure lies. */
+static void put_brackets(json_t *o, const struct drift_compare_row *row)
+{
+    for (int i = 0; i < DRIFT_N_BRACKET; i++) {
+        const struct drift_compare_bracket *b = &row->bracket[i];
+        if (!b->there)
+            continue;
+        json_t *at = json_object();
+        put(at, "value", b->estimate);
+        put(at, "low", b->low);
+        put(at, "high", b->open ? (double)NAN : b->high);
+        if (!row->exact.why) {
+            put(at, "exact", b->exact);
+            json_object_set_new(at, "holds", json_boolean(b->holds));
+        }
+        json_object_set_new(o, drift_compare_bracket_name((enum drift_compare_bracket_id)i), at);
+    }
+    if (!isnan(row->grid_ad)) {
+        json_t *at = json_object();
+        put(at, "a2_midrank", row->grid_ad);
+        put(at, "p", row->grid_ad_p);
+        json_object_set_new(o, "anderson_darling", at);
+    }
+}
+
 static json_t *row_json(const struct drift_compare_row *row, const struct drift_compare_request *r)
 {
     json_t *o = json_object(), *all = json_object(), *grid = json_object();
@@ -279,6 +320,7 @@ static json_t *row_json(const struct drift_compare_row *row, const struct drift_
             json_object_set_new(all, drift_measure_name((enum drift_measure_id)i), measure_json(&row->m[i]));
     json_object_set_new(o, "measures", all);
     put_bins(grid, &row->grid, r);
+    put_brackets(grid, row);
     json_object_set_new(o, "grid", grid);
     if (row->has_p) {
         put(o, "p", row->p);

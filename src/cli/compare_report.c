@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/cells.h"
+
 static const struct {
     enum drift_measure_id id;
     double warning, critical; /* 0: those of the command line */
@@ -57,6 +59,56 @@ static void grid_init(struct drift_exact_bins *b, const struct drift_column *c, 
     free(count[1]);
 }
 
+const char *drift_compare_bracket_name(enum drift_compare_bracket_id id)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        DRIFT_COMPARE_BRACKETS(X)
+#undef X
+    };
+    return names[id];
+}
+
+/* What the daemon's cells allow the distances of a numeric column to be. */
+static void brackets_init(struct drift_compare_row *row, const uint64_t *base, const uint64_t *cur)
+{
+    const struct drift_column *c = row->column;
+    const uint64_t *p = base + DRIFT_N_SPECIAL, *q = cur + DRIFT_N_SPECIAL;
+    const struct drift_measure *ks = &row->m[DRIFT_MEASURE_KS];
+    struct drift_compare_bracket *b = row->bracket;
+    struct drift_cells_w1 w1;
+    struct drift_cells_edf cvm, ad;
+    row->grid_ad = row->grid_ad_p = NAN;
+    if (c->kind != DRIFT_NUMERIC)
+        return;
+    if (!ks->why)
+        b[DRIFT_BRACKET_KS] = (struct drift_compare_bracket){true, false, ks->low, ks->high, ks->effect, NAN, false};
+    if (!drift_cells_wasserstein(p, q, c->edges, c->n_cells, 0, &w1))
+        b[DRIFT_BRACKET_W1] = (struct drift_compare_bracket){true, w1.open, w1.low, w1.high, w1.w1, NAN, false};
+    if (!drift_cells_cvm(p, q, c->edges, c->n_cells, &cvm))
+        b[DRIFT_BRACKET_CVM] = (struct drift_compare_bracket){true, false, cvm.low, cvm.high, cvm.value, NAN, false};
+    if (!drift_cells_anderson(p, q, c->n_cells, &ad)) {
+        row->grid_ad = ad.value;
+        row->grid_ad_p = ad.p_value;
+    }
+}
+
+/* Sets the figures of the values between them; sums of both kinds are rounded. */
+static void brackets_check(struct drift_compare_row *row)
+{
+    const struct drift_exact *e = &row->exact;
+    const double exact[DRIFT_N_BRACKET] = {e->ks.d, e->wasserstein, e->cvm.t};
+    for (int i = 0; i < DRIFT_N_BRACKET; i++) {
+        struct drift_compare_bracket *b = &row->bracket[i];
+        double slack = 1e-9 * fmax(fabs(b->high), fabs(b->low)) + 1e-12 * (i != DRIFT_BRACKET_W1);
+        if (!b->there || e->why)
+            continue;
+        b->exact = exact[i];
+        b->holds = b->exact >= b->low - slack && (b->open || b->exact <= b->high + slack);
+        b->there = !isnan(b->exact);
+    }
+}
+
 void drift_compare_report_init(struct drift_compare_report *rep, const struct drift_compare_request *r,
                                const struct drift_compare_counts *k)
 {
@@ -76,6 +128,7 @@ void drift_compare_report_init(struct drift_compare_report *rep, const struct dr
                            *cur = k->current[i]->counts + row->column->first;
             drift_measure_column(row->column, base, cur, row->m);
             grid_init(&row->grid, row->column, base, cur);
+            brackets_init(row, base, cur);
             row->exact.why = "the values were not read";
             judge(row, r, rep->gate);
             if (row->severity > rep->worst)
@@ -136,6 +189,8 @@ static int worst_first(const void *a, const void *b)
 
 void drift_compare_report_finish(struct drift_compare_report *rep)
 {
+    for (size_t i = 0; i < rep->n; i++)
+        brackets_check(&rep->rows[i]);
     adjust(rep);
     qsort(rep->rows, rep->n, sizeof *rep->rows, worst_first);
 }

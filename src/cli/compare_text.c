@@ -33,8 +33,8 @@ static void add_column(struct drift_sheet *s, const struct drift_column *c)
 /* What the daemon would say. */
 static void print_grid(const struct drift_compare_report *rep, bool markdown)
 {
-    static const char *const titles[] = {"verdict", "column",  ">kind",   ">psi",       ">p", ">ks",
-                                         ">js",     ">chi2 V", ">null %", ">outside %", "why"};
+    static const char *const titles[] = {"verdict", "column", ">kind",   ">psi",    ">p",         ">ks",
+                                         ">w1/sd",  ">js",    ">chi2 V", ">null %", ">outside %", "why"};
     struct drift_sheet *s = drift_sheet_new(titles, sizeof titles / sizeof *titles);
     for (size_t i = 0; i < rep->n; i++) {
         const struct drift_compare_row *row = &rep->rows[i];
@@ -48,6 +48,7 @@ static void print_grid(const struct drift_compare_report *rep, bool markdown)
             drift_sheet_add(s, "-");
         else
             drift_sheet_add(s, "%.4f..%.4f", ks->low, ks->high);
+        drift_sheet_number(s, 4, effect(&m[DRIFT_MEASURE_WASSERSTEIN]));
         drift_sheet_number(s, 4, effect(&m[DRIFT_MEASURE_JS]));
         drift_sheet_number(s, 4, effect(&m[DRIFT_MEASURE_CHI2]));
         add_percent(s, &m[DRIFT_MEASURE_NULL_RATE]);
@@ -65,12 +66,14 @@ static void print_grid(const struct drift_compare_report *rep, bool markdown)
 static void add_distances(struct drift_sheet *s, const struct drift_compare_row *row)
 {
     const struct drift_exact *e = &row->exact;
-    const struct drift_measure *ks = &row->m[DRIFT_MEASURE_KS];
-    bool there = !e->why && row->column->kind == DRIFT_NUMERIC;
+    bool there = !e->why && row->column->kind == DRIFT_NUMERIC, in = true, any = false;
     double nan = there ? 0 : (double)NAN;
-    bool in = e->ks.d >= ks->low - 1e-12 && e->ks.d <= ks->high + 1e-12;
+    for (int i = 0; i < DRIFT_N_BRACKET && there; i++) {
+        any = any || row->bracket[i].there;
+        in = in && (!row->bracket[i].there || row->bracket[i].holds);
+    }
     drift_sheet_number(s, 4, e->ks.d + nan);
-    drift_sheet_add(s, "%s", !there || ks->why ? "-" : in ? "in" : "OUT");
+    drift_sheet_add(s, "%s", !any ? "-" : in ? "in" : "OUT");
     drift_sheet_number(s, 4, e->wasserstein + nan);
     drift_sheet_number(s, 4,
                        there && e->moments[0].deviation0 > 0 ? e->wasserstein / e->moments[0].deviation0 : (double)NAN);
@@ -107,7 +110,8 @@ static void print_values(const struct drift_compare_report *rep, bool markdown)
         drift_sheet_add(s, "%s", row->exact.why ? row->exact.why : "");
     }
     drift_sheet_print(s, stdout, markdown);
-    printf("\ngrid: whether ks lies in the daemon's bracket; p: ks (numbers), chi-square (categories)\n");
+    printf(
+        "\ngrid: ks, w1 and cvm lie in the brackets of the daemon's cells; p: ks (numbers), chi-square (categories)\n");
     drift_sheet_free(s);
 }
 

@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import anderson_ksamp, chi2_contingency, cramervonmises_2samp, energy_distance, ks_2samp, wasserstein_distance
+from scipy.stats import anderson_ksamp, chi2, chi2_contingency, cramervonmises_2samp, energy_distance, ks_2samp, ncx2, wasserstein_distance
 
 BUILD = os.environ.get("DRIFTD_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "release")
 SEED = int(os.environ.get("DRIFTD_SEED") or 20260101)
@@ -87,6 +87,12 @@ class Compare(unittest.TestCase):
                           (m["out_of_range_rate"]["value"], ((cur < base.min()) | (cur > base.max())).sum() / self.n_cur)):
             self.assertAlmostEqual(got, want, delta=1e-9 * max(1, abs(want)))
             n += 1
+        g, ne = row["grid"], len(base) * len(cur) / (len(base) + len(cur))
+        self.assertAlmostEqual(g["psi_noise"], noise, delta=1e-12)
+        self.assertAlmostEqual(g["psi_p"], chi2.sf(ne * psi, bins - 1), delta=1e-6 * g["psi_p"] + 1e-290)
+        for tail, end in ((.025, g["psi_low95"]), (.975, g["psi_high95"])):
+            p = ncx2.sf(ne * psi, bins - 1, ne * end)
+            self.assertTrue(abs(p - tail) < 1e-6 or (end == 0 and p > tail), (end, p))
         d = ks_2samp(base, cur, method="asymp").statistic
         self.assertLessEqual(m["ks"]["low"], d + 1e-12)
         self.assertGreaterEqual(m["ks"]["high"], d - 1e-12)
@@ -115,8 +121,14 @@ class Compare(unittest.TestCase):
             want = ks_2samp(base, cur, method="exact").pvalue
             self.assertAlmostEqual(e["ks"]["p_exact"], want, delta=1e-6 * want)
             n += 1
-        self.assertTrue(e["ks"]["in_bracket"])
         self.assertTrue(grid["low"] - 1e-12 <= e["ks"]["d"] <= grid["high"] + 1e-12)
+        for name, want in (("ks", ks.statistic), ("wasserstein1", w1), ("cramer_von_mises", e["cramer_von_mises"]["t_ecdf"])):
+            b = row["grid"][name]
+            self.assertAlmostEqual(b["exact"], want, delta=1e-9 * want)
+            self.assertTrue(b["low"] <= want * (1 + 1e-9) and (b["high"] is None or want <= b["high"] * (1 + 1e-9)), (name, b))
+            self.assertTrue(b["holds"], (name, b))
+            self.assertEqual(b["high"] is None, name == "wasserstein1" and bool(cur.max() > base.max() or cur.min() < base.min()))
+            n += 1
         return n
 
     def check_categorical(self, row, base, cur):
@@ -166,7 +178,7 @@ class Compare(unittest.TestCase):
             b = self.write_csv(f"cur{i}.csv.gz", cur)
             compared += self.check_all(a, b, base, cur)
         print(f"{compared} numbers compared with scipy")
-        self.assertGreaterEqual(compared, 240)
+        self.assertGreaterEqual(compared, 280)
 
     def write_ndjson(self, name, columns):
         with open(self.path(name), "w") as f:

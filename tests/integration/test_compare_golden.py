@@ -90,6 +90,7 @@ class Golden(unittest.TestCase):
         self.dir = tempfile.mkdtemp(prefix="driftd-golden-")
         self.addCleanup(shutil.rmtree, self.dir)
         self.used = set()
+        self.brackets = 0
 
     # ---- the rows of a case ----
 
@@ -191,10 +192,15 @@ class Golden(unittest.TestCase):
 
     def bracket(self, case, row):
         """What the daemon's grid says of the same rows holds."""
-        e, m = row["exact"], row["measures"]
-        if "ks" in e and "low" in m["ks"]:
-            self.assertTrue(m["ks"]["low"] - 1e-12 <= e["ks"]["d"] <= m["ks"]["high"] + 1e-12, f"{case}: {m['ks']}")
-            self.assertTrue(e["ks"]["in_bracket"])
+        e = row["exact"]
+        for name, want in (("ks", e.get("ks", {}).get("d")), ("wasserstein1", e.get("wasserstein1")),
+                           ("cramer_von_mises", e.get("cramer_von_mises", {}).get("t_ecdf"))):
+            b = row["grid"].get(name)
+            if want is not None and b:
+                slack = 1e-9 * max(abs(b["low"]), abs(b["high"] or 0)) + 1e-12 * (name != "wasserstein1")
+                self.assertTrue(b["low"] - slack <= want and (b["high"] is None or want <= b["high"] + slack), f"{case} {name}: {b}")
+                self.assertTrue(b["holds"], f"{case} {name}: {b}")
+                self.brackets += 1
         if row["kind"] == "categorical":
             for name in ("total_variation", "hellinger", "js_distance_base2"):  # cells are unions of categories
                 self.assertLessEqual(row["grid"][name], e[name] + 1e-12, case)
@@ -255,7 +261,9 @@ class Golden(unittest.TestCase):
         for reason, n in sorted(reasons.items()):
             print(f"left out {n}: {reason}")
         self.assertEqual({p for p in LEFT_OUT if p not in self.used}, set(), "patterns that match nothing")
+        print(f"{self.brackets} brackets of the grid hold")
         self.assertGreaterEqual(total, 107000)
+        self.assertGreaterEqual(self.brackets, 1300)
 
     # ---- windows of the replay ----
 

@@ -37,6 +37,27 @@ struct drift_compare_counts {
     uint64_t rows[2];
 };
 
+/* A figure of the values between what the daemon's cells allow. */
+struct drift_compare_bracket {
+    bool there, open; /* open: nothing bounds it from above, values lie beyond the baseline's range */
+    double low, high; /* what the cells allow */
+    double estimate;  /* what the cells say */
+    double exact;     /* NaN: the values were not read */
+    bool holds;
+};
+/* X(ID, "name of the figure") */
+#define DRIFT_COMPARE_BRACKETS(X)                                                                                      \
+    X(KS, "ks")                                                                                                        \
+    X(W1, "wasserstein1")                                                                                              \
+    X(CVM, "cramer_von_mises")
+enum drift_compare_bracket_id {
+#define X(id, name) DRIFT_BRACKET_##id,
+    DRIFT_COMPARE_BRACKETS(X)
+#undef X
+        DRIFT_N_BRACKET
+};
+const char *drift_compare_bracket_name(enum drift_compare_bracket_id id);
+
 struct drift_compare_row {
     const struct drift_column *column;
     struct drift_measure m[DRIFT_N_MEASURE];
@@ -44,7 +65,9 @@ struct drift_compare_row {
     enum drift_measure_id why; /* measure that gave the severity */
     struct drift_exact exact;
     struct drift_exact_bins grid; /* the daemon's bins, unpooled */
-    bool has_p;                   /* p of the family: KS of the values, chi-square of categories */
+    struct drift_compare_bracket bracket[DRIFT_N_BRACKET];
+    double grid_ad, grid_ad_p; /* Anderson-Darling of the cells, which has no bracket; NaN: none */
+    bool has_p;                /* p of the family: KS of the values, chi-square of categories */
     double p, adjusted;
 };
 
