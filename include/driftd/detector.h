@@ -21,9 +21,9 @@
  * detector starts afresh with the next value; adwin drops old values only, kswin keeps the newest (`after`).
  *
  * A value is finite and at most DRIFT_DETECTOR_VALUE_MAX in size: nothing can overflow then.
- * Cost: no allocation after _new; O(1) a value, 5 to 65 ns, but adwin O(log n) every `clock` values, 60 ns a value, and
- * kswin O(r log r), 2.4 us with r = 30 (one core of 2020).  State of some 100 bytes; adwin 1.2 kB, kswin 8 a value
- * kept. Threads: a detector has one owner. */
+ * Cost: no allocation after _new; O(1) a value, 5 to 65 ns here; adwin O(log n) every `clock` values, 60 ns a value;
+ * kswin O(r log r), 2.4 us with r = 30.  Saved state: some 100 bytes; adwin 1.2 kB, kswin 8 bytes a value kept.
+ * Threads: a detector has one owner. */
 #ifndef DRIFTD_DETECTOR_H
 #define DRIFTD_DETECTOR_H
 

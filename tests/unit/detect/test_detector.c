@@ -342,6 +342,44 @@ START_TEST(blind_to_scale)
 }
 END_TEST
 
+/* Values until a false alarm, behind a long reference: what the literature has for these charts (Montgomery,
+ * Introduction to statistical quality control, tables 9.3 and 9.11). */
+START_TEST(textbook_run_lengths)
+{
+    enum { REFERENCE = 2000, RUNS = 800 };
+    static const struct {
+        enum drift_detector_kind kind;
+        double weight, threshold, run; /* slack or alpha */
+    } charts[] = {{DRIFT_DETECTOR_CUSUM, .5, 4, 168},
+                  {DRIFT_DETECTOR_CUSUM, .5, 5, 465},
+                  {DRIFT_DETECTOR_EWMA, .1, 2.814, 500},
+                  {DRIFT_DETECTOR_EWMA, .4, 3.054, 500}};
+    for (size_t c = 0; c < sizeof charts / sizeof *charts; c++) {
+        struct drift_detector_settings s;
+        struct drift_detector *d;
+        struct drift_rng r = drift_rng_new(600 + c);
+        uint64_t run = 0;
+        drift_detector_defaults(charts[c].kind, &s);
+        bool cusum = charts[c].kind == DRIFT_DETECTOR_CUSUM;
+        ck_assert_int_eq(drift_detector_set(charts[c].kind, &s, cusum ? "slack" : "alpha", charts[c].weight), 0);
+        ck_assert_int_eq(drift_detector_set(charts[c].kind, &s, "threshold", charts[c].threshold), 0);
+        ck_assert_int_eq(drift_detector_set(charts[c].kind, &s, "min_instances", REFERENCE), 0);
+        ck_assert_int_eq(drift_detector_new(charts[c].kind, &s, &d), 0);
+        for (int i = 0; i < RUNS; i++) {
+            drift_detector_reset(d);
+            while (add(d, drift_rng_gauss(&r)) != DRIFT_DETECTOR_DRIFT)
+                ;
+            run += drift_detector_n(d) - REFERENCE;
+        }
+        double mean = (double)run / RUNS;
+        printf("%s %g, %g: %.0f values between false alarms, textbook %.0f\n", drift_detector_name(charts[c].kind),
+               charts[c].weight, charts[c].threshold, mean, charts[c].run);
+        ck_assert_msg(fabs(mean / charts[c].run - 1) < .15, "chart %zu: %g", c, mean);
+        drift_detector_free(d);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("detector");
@@ -356,5 +394,6 @@ int main(void)
     drift_test_add(s, "hostile state", hostile_state, 60);
     drift_test_add(s, "nothing is allocated", nothing_is_allocated, 20);
     drift_test_add(s, "blind to scale", blind_to_scale, 20);
+    drift_test_add(s, "textbook run lengths", textbook_run_lengths, 60);
     return drift_test_run(s);
 }
