@@ -285,6 +285,10 @@ START_TEST(hostile_state)
             drift_detector_free(out);
         }
         memcpy(forged, bytes, n);
+        memset(forged + n - 8, 0, 9);
+        seal(forged, n + 1); /* a byte too much */
+        ck_assert_int_eq(drift_detector_load(forged, n + 1, &out), DRIFT_E_CORRUPT);
+        memcpy(forged, bytes, n);
         forged[2] = 2;
         seal(forged, n);
         ck_assert_int_eq(drift_detector_load(forged, n, &out), DRIFT_E_VERSION);
@@ -342,6 +346,36 @@ START_TEST(blind_to_scale)
 }
 END_TEST
 
+static enum drift_detector_level error_after(struct drift_detector *d, int distance)
+{
+    for (int i = 1; i < distance; i++)
+        (void)add(d, 0);
+    return add(d, 1);
+}
+
+/* Where the two forms part: an error so late that mean + 2 sd is a new maximum ends a warning in one only. */
+START_TEST(eddm_forms)
+{
+    struct drift_detector_settings s;
+    drift_detector_defaults(DRIFT_DETECTOR_EDDM, &s);
+    for (int river = 0; river < 2; river++) {
+        struct drift_detector *d;
+        enum drift_detector_level level = DRIFT_DETECTOR_QUIET;
+        int n = 0;
+        ck_assert_int_eq(drift_detector_set(DRIFT_DETECTOR_EDDM, &s, "form", river), 0);
+        ck_assert_int_eq(drift_detector_set(DRIFT_DETECTOR_EDDM, &s, "out_control_level", .1), 0);
+        ck_assert_int_eq(drift_detector_new(DRIFT_DETECTOR_EDDM, &s, &d), 0);
+        for (int i = 0; i < 30; i++)
+            (void)error_after(d, i % 2 ? 10 : 30);
+        for (; n < 60 && level == DRIFT_DETECTOR_QUIET; n++)
+            level = error_after(d, 20);
+        ck_assert_int_eq((int)level, (int)DRIFT_DETECTOR_WARNING);
+        ck_assert_int_eq((int)error_after(d, 2000), (int)(river ? DRIFT_DETECTOR_WARNING : DRIFT_DETECTOR_QUIET));
+        drift_detector_free(d);
+    }
+}
+END_TEST
+
 /* Values until a false alarm, behind a long reference: what the literature has for these charts (Montgomery,
  * Introduction to statistical quality control, tables 9.3 and 9.11). */
 START_TEST(textbook_run_lengths)
@@ -394,6 +428,7 @@ int main(void)
     drift_test_add(s, "hostile state", hostile_state, 60);
     drift_test_add(s, "nothing is allocated", nothing_is_allocated, 20);
     drift_test_add(s, "blind to scale", blind_to_scale, 20);
+    drift_test_add(s, "eddm forms", eddm_forms, 10);
     drift_test_add(s, "textbook run lengths", textbook_run_lengths, 60);
     return drift_test_run(s);
 }
