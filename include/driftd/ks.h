@@ -53,10 +53,10 @@ struct drift_ks_exact {
 /* x (m values, baseline) and y (n values) sorted ascending, without NaN.  Returns 0 or DRIFT_E_EMPTY. */
 int drift_ks_samples(const double *x, size_t m, const double *y, size_t n, struct drift_ks_exact *ret);
 /* P(distance >= d | one distribution), exact; 0 stands for less than 1e-300.  d is rounded to a multiple of
- * 1 / lcm(m, n).  Relative accuracy 1e-11.  Cost: O(n) when m = n, else a step a point of the lattice within the
- * boundary, about d m n, and 16 bytes a value of the smaller side for the time of the call.
- * DRIFT_E_EMPTY: a side has no values; DRIFT_E_RANGE: d is not in [0, 1], or more than DRIFT_KS_EXACT_STEPS
- * (half a second) would be needed; DRIFT_E_MEMORY. */
+ * 1 / lcm(m, n).  Relative accuracy 1e-11.  Cost: O(n) when m = n (1e8 at most), else a step a point of the lattice
+ * within the boundary, about d m n, and 16 bytes a value of the smaller side for the time of the call. DRIFT_E_EMPTY: a
+ * side has no values; DRIFT_E_RANGE: d is not in [0, 1], or more than DRIFT_KS_EXACT_STEPS (half a second) would be
+ * needed; DRIFT_E_MEMORY. */
 #define DRIFT_KS_EXACT_STEPS 4e8
 int drift_ks_p_exact(double d, size_t m, size_t n, double *ret_p);
 /* P(one-sample distance of round(n_e) values >= d) and its decimal logarithm (-infinity at d = 1, where this law, other

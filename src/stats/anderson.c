@@ -48,13 +48,13 @@ int drift_anderson(const double *x, size_t m, const double *y, size_t n, struct 
         return DRIFT_E_EMPTY;
     if (total < 4 || total > total_max || fmin(x[0], y[0]) == fmax(x[m - 1], y[n - 1]))
         return DRIFT_E_RANGE;
+    const long double wide = (long double)total; /* products of ranks are whole numbers below 2^62 */
     while (merge_next(&g)) {
-        double equal = (double)(g.i_in + g.j_in);
-        long double rank = (long double)(g.i + g.j) - equal / 2, own = (long double)g.i - (double)g.i_in / 2;
-        long double gap = total * own - rank * (double)m;
-        sum += equal / total * gap * gap / (rank * (total - rank) - total * equal / 4);
+        long double equal = (long double)(g.i_in + g.j_in), rank = (long double)(g.i + g.j) - equal / 2;
+        long double own = (long double)g.i - (long double)g.i_in / 2, gap = wide * own - rank * (long double)m;
+        sum += equal / wide * gap * gap / (rank * (wide - rank) - wide * equal / 4);
     }
-    struct drift_anderson a = {.a2 = (double)(sum * ((total - 1) / total) * inverse)};
+    struct drift_anderson a = {.a2 = (double)(sum * ((wide - 1) / wide)) * inverse};
     a.standardised = (a.a2 - 1) / sqrt(variance(total, inverse));
     a.p = drift_tail_anderson(1 + a.standardised * sqrt(2 * M_PI * M_PI / 3 - 6), &a.log10_p);
     a.p_clipped = clipped(a.standardised);

@@ -128,7 +128,7 @@ int drift_ks_p_exact(double d, size_t m, size_t n, double *ret_p)
         *ret_p = h == 0;
         return 0;
     }
-    double steps = m == n ? a : fmin((a + b) / 2 * (2 * h * g / (a + b) + 1), a * b / 2);
+    double steps = m == n ? 4 * a : fmin((a + b) / 2 * (2 * h * g / (a + b) + 1), a * b / 2);
     if (steps > DRIFT_KS_EXACT_STEPS)
         return DRIFT_E_RANGE;
     if (m == n) {

@@ -96,6 +96,8 @@ static double pelz_good_below(double n, double d)
 {
     double z = sqrt(n) * d, z2 = z * z, z4 = z2 * z2, z6 = z4 * z2, pi2 = M_PI * M_PI;
     double k0 = 0, k1 = 0, k2 = 0, k3 = 0, k2_whole = 0, k3_whole = 0;
+    if (z < 0.04)
+        return 0; /* below 1e-300, and powers of z would be too */
     for (double k = 0.5; k * k * pi2 / (2 * z2) < 745; k++) {
         double a = pi2 * k * k, e = exp(-a / (2 * z2));
         k0 += e;
@@ -132,24 +134,25 @@ static double smirnov_term(double n, double x, double v, double stirling_n)
     if (v == 0)
         return n * log1p(-x);
     if (gap >= rest)
-        return -INFINITY;
+        return -(double)INFINITY;
     double deviance = -v * gsl_sf_log_1plusx_mx(gap / v) - rest * gsl_sf_log_1plusx_mx(-gap / rest);
     return log(gap / (gap + v)) + stirling_n - stirling_error(v) - stirling_error(rest) - deviance -
            0.5 * log(2 * M_PI * v * (rest / n));
 }
 
-/* Where the terms are greatest; they rise and fall. */
-static double smirnov_peak(double n, double x, double last, double stirling_n)
+/* Where the terms are greatest, to within a stride; they rise and fall, but between neighbours rounding may be more
+ * than the slope. */
+static double smirnov_peak(double n, double x, double stride, double stirling_n)
 {
-    double lo = 0, hi = last;
+    double lo = 0, hi = floor(fmax(floor(n * (1 - x)), 0) / stride);
     while (lo < hi) {
         double v = floor((lo + hi) / 2);
-        if (smirnov_term(n, x, v, stirling_n) < smirnov_term(n, x, v + 1, stirling_n))
+        if (smirnov_term(n, x, v * stride, stirling_n) < smirnov_term(n, x, (v + 1) * stride, stirling_n))
             lo = v + 1;
         else
             hi = v;
     }
-    return lo;
+    return lo * stride;
 }
 
 /* ln P(one-sided distance >= x): a sum of positive terms, outwards from the greatest.  The terms of many values are a
@@ -157,8 +160,8 @@ static double smirnov_peak(double n, double x, double last, double stirling_n)
 static double smirnov_log(double n, double x)
 {
     const double nothing = 45, all_below = 1000, terms = 16384;
-    double last = fmax(floor(n * (1 - x)), 0), s = stirling_error(n), peak = smirnov_peak(n, x, last, s);
-    double stride = fmax(floor(fmin(n / terms, sqrt(n) / x / 16)), 1);
+    double last = fmax(floor(n * (1 - x)), 0), s = stirling_error(n);
+    double stride = fmax(floor(fmin(n / terms, sqrt(n) / x / 16)), 1), peak = smirnov_peak(n, x, stride, s);
     double top = smirnov_term(n, x, peak, s), sum = 0, l = 0;
     for (double v = peak; v <= last && (l > -nothing || n < all_below); v += stride)
         sum += exp(l = smirnov_term(n, x, v, s) - top);
@@ -178,7 +181,8 @@ static double finite_log(double n, double d)
         return log1p(-exp(0.5 * log(2 * M_PI * n) - n + stirling_error(n) + n * log(2 * t - 1)));
     if (t >= n - 1 || d >= 0.5 || t2 >= (n <= 140 ? 4 : 2.2))
         return fmin(M_LN2 + (t >= n - 1 ? n * log1p(-d) : smirnov_log(n, d)), 0);
-    double below = n <= 140 || (t * sqrt(d) <= 1.4 && t < DURBIN_K_MAX) ? durbin_below(n, d) : pelz_good_below(n, d);
+    double below =
+        n <= 140 || (n <= 1e5 && t * sqrt(d) <= 1.4 && t < DURBIN_K_MAX) ? durbin_below(n, d) : pelz_good_below(n, d);
     return log1p(-fmin(fmax(below, 0), 1 - 0x1p-53));
 }
 

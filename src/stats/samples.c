@@ -108,7 +108,7 @@ static void total_add(struct total *t, long double v)
 }
 
 /* mean of x - centre */
-static long double mean_from(const double *x, size_t n, double centre)
+static long double mean_from(const double *x, size_t n, long double centre)
 {
     struct total t = {0, 0};
     for (size_t i = 0; i < n; i++)
@@ -127,15 +127,14 @@ static size_t unique_of(const double *x, size_t n)
 /* Where a sample lies: centre is the mean but for its rounding, which is rest.  x - centre is exact for values near it,
  * as those at a large offset are. */
 struct place {
-    double centre;
-    long double rest, reach; /* reach: the largest distance from the mean */
+    long double centre, rest, reach; /* reach: the largest distance from the mean */
 };
 
 static struct place place_of(const double *x, size_t n)
 {
-    struct place p = {.centre = (double)mean_from(x, n, 0)};
+    struct place p = {.centre = (long double)(double)mean_from(x, n, 0)};
     p.rest = mean_from(x, n, p.centre);
-    p.reach = fmaxl((long double)x[n - 1] - p.centre - p.rest, (long double)p.centre - x[0] + p.rest);
+    p.reach = fmaxl((long double)x[n - 1] - p.centre - p.rest, p.centre - (long double)x[0] + p.rest);
     return p;
 }
 

@@ -16,7 +16,7 @@ static int areas(const double *x, size_t m, const double *y, size_t n, long doub
         return DRIFT_E_EMPTY;
     if (!isfinite(x[0]) || !isfinite(y[0]) || !isfinite(x[m - 1]) || !isfinite(y[n - 1]))
         return DRIFT_E_RANGE;
-    for (long double last = 0; merge_next(&g); last = g.at) {
+    for (long double last = 0; merge_next(&g); last = (long double)g.at) {
         long double width = gap == 0 ? 0 : (long double)g.at - last; /* before the first value the gap is 0 */
         absolute += fabsl(gap) * width;
         square += gap * gap * width;

@@ -263,6 +263,27 @@ START_TEST(quantiles_at_the_ends)
 }
 END_TEST
 
+/* Any size and distance is answered at once, with a probability. */
+START_TEST(finite_law_of_any_size)
+{
+    double p, log10_p;
+    for (double n = 1; n < 1e15; n *= 7)
+        for (double d = 0, last = 1; d <= 1; d = d > 0 ? d * 3 : 1e-20, last = p) {
+            ck_assert_int_eq(drift_ks_p_finite(d, 2 * n, 2 * n, &p, &log10_p), 0);
+            demand(p >= 0 && p <= last && log10_p <= 0, "n = %g, d = %g: %g", n, d, p);
+            ck_assert(p < 1e-290 || drift_near(pow(10, log10_p), p, 1e-9));
+        }
+    for (int i = 0; i < 2; i++) { /* at a fixed sqrt(n) d it moves to the limit law, 1 / sqrt(n) away */
+        double t = i ? 1.2 : 2.5, limit = drift_tail_kolmogorov(t);
+        for (double n = 1e3; n < 1e14; n *= 10) {
+            ck_assert_int_eq(drift_ks_p_finite(t / sqrt(n), 2 * n, 2 * n, &p, NULL), 0);
+            double gap = fabs(p / limit - 1) * sqrt(n);
+            demand(gap < 4 && gap > 0.5, "n = %g, t = %g: %g from the limit", n, t, gap);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("samples");
@@ -271,6 +292,7 @@ int main(void)
     drift_test_add(s, "laws", laws_of_two_samples, 30);
     drift_test_add(s, "apart", apart, 10);
     drift_test_add(s, "exact law", exact_law_is_smooth, 30);
+    drift_test_add(s, "finite law", finite_law_of_any_size, 10);
     drift_test_add(s, "refuses", refuses, 10);
     drift_test_add(s, "exact cvm has limits", exact_cvm_has_limits, 20);
     drift_test_add(s, "quantiles", quantiles_at_the_ends, 10);
