@@ -120,8 +120,11 @@ def table_size():
         q = deciles(shift, scale)
         ks, w1 = distances_of(shift, scale)
         what = f"mean + {shift} sd" if shift else f"sd x {scale}"
-        rows.append([what, number(psi_of(q)), number(js_of(q)), number(ks), number(w1), number(cramer_of(q))])
-    return table(["a normal feature", "`psi`", "`js`", "`ks`", "W1 / sd", "`chi2` (V), sides of one size"], rows)
+        p = np.full(BINS, 1 / BINS)
+        hellinger = math.sqrt(float(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2)) / 2)
+        rows.append([what, number(psi_of(q)), number(js_of(q)), number(hellinger), number(float(np.abs(p - q).sum() / 2)), number(ks),
+                     number(w1), number(cramer_of(q))])
+    return table(["a normal feature", "`psi`", "`js`", "`hellinger`", "`total_variation`", "`ks`", "`wasserstein`", "`chi2`"], rows)
 
 
 def table_find():

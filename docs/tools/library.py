@@ -45,10 +45,14 @@ class Item:
 
     def functions(self):
         """Names of the functions that are declared or defined at the outer level."""
-        return [n for n in re.findall("^(?!typedef)" + SIGNATURE, outer(self.code), re.M)]
+        return re.findall("^(?!typedef)" + SIGNATURE, outer(self.code), re.M)
+
+    def tables(self):
+        """Names of constant arrays."""
+        return re.findall(r"^extern \w[^;{}()=#]*?[ *](drift_\w+)\[", outer(self.code), re.M)
 
     def exported(self):
-        return [n for n in re.findall("^(?!typedef|static)" + SIGNATURE, outer(self.code), re.M)]
+        return re.findall("^(?!typedef|static)" + SIGNATURE, outer(self.code), re.M) + self.tables()
 
     def documented(self):
         return bool(self.comment or COMMENT.search(self.code))

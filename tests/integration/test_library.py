@@ -107,6 +107,7 @@ class Library(env.Case):
         self.assertEqual(set(exported), {n for h in library.headers() for n in h.exported()})
         with open(os.path.join(env.ROOT, "src", "libdriftd", "symbols.txt")) as f:
             recorded = dict(line.split() for line in f if not line.startswith("#"))
+        self.assertIn("drift_ks_null_sizes", exported, "tables are exported too")
         self.assertEqual({n: exported.get(n) for n in recorded}, recorded, "a recorded symbol is gone or changed its version")
         static = run("nm", "-g", "--defined-only", self.installed("libdriftd.a"))
         names = set(re.findall(r"^[0-9a-f]+ [A-Z] (\w+)$", static, re.M))

@@ -23,7 +23,7 @@ class Library(unittest.TestCase):
         bad, seen = [], 0
         for h in library.headers():
             seen += len(h.functions())
-            bad += [f"{h.name}: {n}" for item in h.items if not item.documented() for n in item.functions()]
+            bad += [f"{h.name}: {n}" for item in h.items if not item.documented() for n in item.functions() + item.tables()]
         self.assertEqual(bad, [], "a comment above the declaration, or behind it in its line")
         self.assertGreater(seen, 60)
 
