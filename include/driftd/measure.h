@@ -36,7 +36,9 @@ extern "C" {
     X(TOTAL_VARIATION, "total_variation", 1, 1, 1, "total variation distance: the share of values that moved, 0 to 1") \
     X(LINF, "linf", 1, 1, 1, "largest absolute change of a single cell's or category's share, 0 to 1")                 \
     X(MAX_CELL, "max_cell", 1, 1, 1, "rise of the share of the cell or category that rose most surprisingly, 0 to 1")  \
-    X(G_TEST, "g_test", 1, 1, 1, "likelihood-ratio test with rare cells pooled; the effect is sqrt(G / events)")
+    X(G_TEST, "g_test", 1, 1, 1, "likelihood-ratio test with rare cells pooled; the effect is sqrt(G / events)")       \
+    X(EVIDENCE, "evidence", 0, 0, 0,                                                                                   \
+      "sequential evidence of all columns over its alarm threshold: 1 is an alarm; of the model, needs `evidence`")
 
 enum drift_measure_id {
 #define X(id, name, has_p, num, cat, help) DRIFT_MEASURE_##id,
@@ -71,6 +73,7 @@ struct drift_measure {
 const char *drift_why_name(enum drift_why why); /* "none", "no_baseline" ... */
 const char *drift_measure_name(enum drift_measure_id id);
 bool drift_measure_parse(const char *name, enum drift_measure_id *ret_id);
+bool drift_measure_of_model(enum drift_measure_id id); /* not of a column */
 bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind);
 bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever the rules name */
 
@@ -97,7 +100,7 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.
  *
  * All measures of one column.  base and cur are the column's counters: specials, then cells
- * (DRIFT_N_SPECIAL + n_cells values).  ret[DRIFT_N_MEASURE] is indexed by id; VOLUME is NOT_DEFINED here.
+ * (DRIFT_N_SPECIAL + n_cells values).  ret[DRIFT_N_MEASURE] is indexed by id; VOLUME and EVIDENCE are NOT_DEFINED here.
  * No allocation, O(n_cells).  Threads: pure. */
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE]);

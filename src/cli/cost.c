@@ -19,6 +19,7 @@ static const struct rates window = {{200, 110}, {26000, 810}}; /* at most: 6 tal
 static const struct rates header = {{330, 0}, {1500, 0}};
 static const struct rates body = {{2000, 1700}, {6000, 8000}};
 static const struct rates baseline = {{1000, 2200}, {3000, 12000}};
+static const struct rates evidence = {{200, 350}, {300, 450}};
 static const struct rates chain = {{4000, 400}, {12000, 2000}}; /* each: of a rule */
 
 static void add(struct drift_cost_bytes *to, const struct rates *r, uint64_t n, uint64_t each)
@@ -50,5 +51,7 @@ struct drift_cost drift_cost_of(const struct drift_config *c, const struct drift
     add(&cost.model, &body, c->state.keep_verdicts, cost.columns);
     add(&cost.model, &baseline, 1, cost.columns);
     add(&cost.model, &chain, 1, m->n_rules);
+    if (m->evidence.windows)
+        add(&cost.model, &evidence, 1, cost.columns);
     return cost;
 }

@@ -266,9 +266,9 @@ static void check_fit(struct drift_fill *f, const struct drift_node *node, const
 {
     const char *measure = drift_measure_name(r->measure), *scope = drift_scope_name(r->scope);
     const struct drift_node *at = drift_fill_at(node, "scope");
-    if (r->measure == DRIFT_MEASURE_VOLUME) {
+    if (drift_measure_of_model(r->measure)) {
         if (r->scope != DRIFT_SCOPE_MODEL)
-            drift_fill_error(f, at, path, "scope", "volume is of the model as a whole: write `scope: model`");
+            drift_fill_error(f, at, path, "scope", "%s is of the model as a whole: write `scope: model`", measure);
     } else if (r->scope == DRIFT_SCOPE_MODEL) {
         drift_fill_error(f, at, path, "scope", "%s is of a column: write a role or {feature: NAME}", measure);
     } else if (r->scope != DRIFT_SCOPE_FEATURE) {
@@ -283,8 +283,8 @@ static void check_fit(struct drift_fill *f, const struct drift_node *node, const
 /* Largest effect that a measure can have; 0: no bound worth checking. */
 static double effect_max(enum drift_measure_id m)
 {
-    if (m == DRIFT_MEASURE_PSI || m == DRIFT_MEASURE_PSI_RAW || m == DRIFT_MEASURE_VOLUME ||
-        m == DRIFT_MEASURE_WASSERSTEIN)
+    if (m == DRIFT_MEASURE_PSI || m == DRIFT_MEASURE_PSI_RAW || m == DRIFT_MEASURE_WASSERSTEIN ||
+        drift_measure_of_model(m))
         return 0;
     return m == DRIFT_MEASURE_G_TEST ? 1.17741 /* sqrt(2 ln 2) */ : 1;
 }
@@ -320,7 +320,7 @@ CHECKER(rule)
     const struct drift_node *persist = drift_node_get(node, "persist");
     if (!has(node, "scope")) {
         r->scope = DRIFT_SCOPE_MODEL;
-        if (has(node, "measure") && r->measure != DRIFT_MEASURE_VOLUME)
+        if (has(node, "measure") && !drift_measure_of_model(r->measure))
             drift_fill_error(f, node, path, "scope", "is missing (of what)");
     } else if (has(node, "measure")) {
         check_fit(f, node, r, path);
@@ -403,7 +403,7 @@ static void rules_default(struct drift_fill *f, struct drift_model *m)
     m->rules = drift_memory_get(f->memory, drift_n_default_rules, sizeof *m->rules);
     for (size_t i = 0; i < drift_n_default_rules; i++) {
         const struct drift_default_rule *d = &drift_default_rules[i];
-        if (!model_carries(f, m, d->scope))
+        if (!model_carries(f, m, d->scope) || (d->measure == DRIFT_MEASURE_EVIDENCE && !m->evidence.windows))
             continue;
         m->rules[m->n_rules++] = (struct drift_rule){
             .name = drift_memory_text(f->memory, d->name, strlen(d->name)),
@@ -534,6 +534,45 @@ static void check_deduplicate(struct drift_fill *f, const struct drift_node *nod
     }
 }
 
+static void check_evidence(struct drift_fill *f, const struct drift_node *node, struct drift_model *m,
+                           const struct drift_path *path)
+{
+    struct drift_path keys = {.up = path, .key = "evidence"};
+    const struct drift_node *at = drift_node_get(node, "evidence");
+    if (!m->evidence.false_alarms)
+        return;
+    int rc =
+        m->every_ms > 0 ? drift_false_alarms_parse(m->evidence.false_alarms, m->every_ms, &m->evidence.windows) : 0;
+    if (rc)
+        drift_fill_error(f, drift_fill_at(at, "false_alarms"), &keys, "false_alarms",
+                         rc == DRIFT_E_RANGE ? "is not between one in 10 and one in 1,000,000,000 windows"
+                                             : "is not of the form `1 per 90d` or `1 per 2160 windows`");
+    if (m->every_ms < m->window_ms)
+        drift_fill_error(f, at, path, "evidence",
+                         "adds up windows that have no events in common: leave out `window.every`");
+}
+
+/* Evidence without a rule alarms nobody, a rule without evidence never fires. */
+static void check_evidence_rules(struct drift_fill *f, const struct drift_node *node, const struct drift_model *m,
+                                 const struct drift_path *path)
+{
+    const struct drift_node *list = drift_node_get(node, "rules");
+    struct drift_path keys = {.up = path, .key = "rules"};
+    bool any = false;
+    for (size_t i = 0; i < m->n_rules; i++) {
+        struct drift_path last = {.up = &keys, .index = i};
+        if (m->rules[i].measure != DRIFT_MEASURE_EVIDENCE || !has(list->item[i], "measure"))
+            continue;
+        any = true;
+        if (!m->evidence.false_alarms)
+            drift_fill_error(f, drift_fill_at(list->item[i], "measure"), &last, "measure",
+                             "needs the model's `evidence: {false_alarms: ..}`");
+    }
+    if (m->evidence.false_alarms && !any)
+        drift_fill_warning(f, drift_fill_at(node, "evidence"), path, "evidence",
+                           "no rule has `measure: evidence`, so its alarms reach nobody");
+}
+
 CHECKER(model)
 {
     struct drift_model *m = base;
@@ -545,10 +584,13 @@ CHECKER(model)
         drift_fill_error(f, drift_fill_at(node, "streams"), path, "streams", "no stream carries the model");
     check_windows(f, node, m, path);
     check_deduplicate(f, node, m, path);
-    if (has(node, "rules"))
+    check_evidence(f, node, m, path);
+    if (has(node, "rules")) {
         check_rules(f, node, m, path);
-    else
+        check_evidence_rules(f, node, m, path);
+    } else {
         rules_default(f, m);
+    }
     if (!isnan(m->threshold) && m->n_streams && !model_carries(f, m, DRIFT_SCOPE_SCORE))
         drift_fill_error(f, drift_fill_at(node, "threshold"), path, "threshold",
                          "no stream of the model carries score");

@@ -156,7 +156,8 @@ static void add_default_rules(struct drift_buf *out)
     drift_buf_adds(
         out,
         "\n## Default rules\n\n"
-        "A model without `rules` gets these, as far as its streams carry the role. Their owner is the model's, they\n"
+        "A model without `rules` gets these, as far as its streams carry the role (`drift-evidence` where `evidence` "
+        "is set). Their owner is the model's, they\n"
         "fire at once (`persist` 1 of 1), with the default `p` and `recovery`, and run the model's `default_playbook`\n"
         "when it has one.\n\n"
         "| name | measure | scope | warning | critical |\n|---|---|---|---|---|\n");

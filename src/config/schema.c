@@ -47,6 +47,7 @@ const struct drift_default_rule drift_default_rules[] = {
     {"decision-drift", DRIFT_MEASURE_PROPORTION, DRIFT_SCOPE_DECISION, NULL, .1, .2},
     {"label-drift", DRIFT_MEASURE_PROPORTION, DRIFT_SCOPE_LABEL, NULL, .1, .2},
     {"volume", DRIFT_MEASURE_VOLUME, DRIFT_SCOPE_MODEL, NULL, .7, 1.4},
+    {"drift-evidence", DRIFT_MEASURE_EVIDENCE, DRIFT_SCOPE_MODEL, NULL, .033, 1},
 };
 const size_t drift_n_default_rules = sizeof drift_default_rules / sizeof *drift_default_rules;
 
@@ -92,7 +93,7 @@ static const struct drift_schema_choice scopes[] = {
     {"label", DRIFT_SCOPE_LABEL, "the label, a category, by the time of the label"},
     {"source", DRIFT_SCOPE_SOURCE, "the source, a category"},
     {"latency", DRIFT_SCOPE_LATENCY, "the latency, a number"},
-    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume"},
+    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume and evidence"},
     {NULL, 0, NULL}};
 
 const char *drift_scope_name(enum drift_scope s)
@@ -893,6 +894,50 @@ static const struct drift_schema_row deduplicate_keys[] = {
      .max = DRIFT_DEDUP_IDS_MAX,
      .help = "ids that a partition keeps for the open windows of a chain; events beyond are refused as `dedup_full`"},
     {.key = NULL}};
+static const struct drift_schema_choice evidence_modes[] = {
+    {"guaranteed", DRIFT_EVIDENCE_GUARANTEED, "false alarms are at least so far apart, whatever depends on what"},
+    {"calibrated", DRIFT_EVIDENCE_CALIBRATED, "a lower threshold, from simulations: a little earlier"},
+    {NULL, 0, NULL}};
+static const struct drift_schema_row evidence_weight = {.key = "",
+                                                        .type = DRIFT_T_NUMBER,
+                                                        AT(drift_evidence_weight, weight),
+                                                        .min = 0,
+                                                        .max = 1e6,
+                                                        .help = "weight of the features of that name (with `*` and "
+                                                                "`?`); 0: not watched"};
+static const struct drift_schema_row evidence_keys[] = {
+    {.key = "false_alarms",
+     .type = DRIFT_T_TEXT,
+     AT(drift_model, evidence.false_alarms),
+     .required = true,
+     .max = 64,
+     .help = "how often an alarm without drift may be, as `1 per 90d` or `1 per 2160 windows`"},
+    {.key = "mode",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_model, evidence.mode),
+     .choices = evidence_modes,
+     .fallback = "guaranteed",
+     .help = "what the threshold is"},
+    {.key = "glitch_guard",
+     .type = DRIFT_T_BOOL,
+     AT(drift_model, evidence.glitch_guard),
+     .fallback = "false",
+     .help = "one window alone cannot raise the alarm"},
+    {.key = "clear_windows",
+     .type = DRIFT_T_INT,
+     AT(drift_model, evidence.clear_windows),
+     .fallback = "24",
+     .min = 1,
+     .max = 100000,
+     .help = "windows without drift after which a column that was alarmed of is watched anew"},
+    {.key = "weights",
+     .type = DRIFT_T_NAMED,
+     MANY(drift_model, evidence.weights, evidence.n_weights),
+     .elem = &evidence_weight,
+     .max_items = 4096,
+     .fallback_words = "1 each",
+     .help = "weight by feature name; the first that matches"},
+    {.key = NULL}};
 static const struct drift_schema_row model_features_keys[] = {
     {.key = "include",
      .type = DRIFT_T_TEXT,
@@ -960,6 +1005,11 @@ static const struct drift_schema_row model_keys[] = {
      .sub = deduplicate_keys,
      .fallback_words = "none: the same event twice counts twice",
      .help = "an event counts once a window"},
+    {.key = "evidence",
+     .type = DRIFT_T_MAP,
+     .sub = evidence_keys,
+     .fallback_words = "none: windows are judged one by one",
+     .help = "sequential evidence of drift, with a budget of false alarms"},
     {.key = "features", .type = DRIFT_T_MAP, .sub = model_features_keys, .help = "which features, and their types"},
     {.key = "threshold",
      .type = DRIFT_T_NUMBER,

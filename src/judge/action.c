@@ -130,7 +130,7 @@ static json_t *finding_json(const struct job *k, const struct drift_finding *f)
     const struct drift_measure *m = &f->measure;
     struct drift_share share;
     json_t *j = json_object();
-    json_object_set_new(j, "name", f->column ? text_json(k, f->column->name) : json_string("volume"));
+    json_object_set_new(j, "name", f->column ? text_json(k, f->column->name) : json_string(drift_measure_name(m->id)));
     json_object_set_new(j, "role", json_string(f->column ? drift_role_name(f->column->role) : "model"));
     json_object_set_new(j, "measure", json_string(drift_measure_name(m->id)));
     json_object_set_new(j, "breach", json_string(drift_severity_name(f->breach)));
@@ -140,6 +140,8 @@ static json_t *finding_json(const struct job *k, const struct drift_finding *f)
     json_object_set_new(j, "p", m->has_p ? real_json(m->p_value) : json_null());
     json_object_set_new(j, "low", real_json(m->low));
     json_object_set_new(j, "high", real_json(m->high));
+    if (m->id == DRIFT_MEASURE_EVIDENCE && k->o->evidence)
+        json_object_set_new(j, "detail", drift_outcome_evidence_json(k->o->evidence));
     if (drift_words_share(k->o, f->column, &share)) {
         json_t *s = json_object();
         json_object_set_new(s, "class", text_json(k, share.name));

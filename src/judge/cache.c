@@ -12,6 +12,7 @@ enum { CONFIGS = 16, BASELINES_MIN = 16 };
 struct entry {
     char key[66]; /* hex digest; "" when empty */
     char *model;  /* of a baseline */
+    struct drift_bank *bank;
     void *thing;
     uint64_t used;
 };
@@ -41,6 +42,7 @@ static void drop_config(struct entry *e)
 }
 static void drop_baseline(struct entry *e)
 {
+    drift_bank_free(e->bank);
     drift_baseline_free(e->thing);
     free(e->model);
     *e = (struct entry){0};
@@ -175,4 +177,12 @@ int drift_cache_baseline(struct drift_cache *c, const char *model, const struct 
     memcpy(e->key, b->digest, sizeof b->digest);
     *ret = b;
     return 0;
+}
+
+struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_baseline *b)
+{
+    for (size_t i = 0; i < c->n_baselines; i++)
+        if (c->baseline[i].thing == b)
+            return &c->baseline[i].bank;
+    drift_bug("a baseline that the cache does not hold");
 }

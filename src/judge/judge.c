@@ -91,6 +91,7 @@ void drift_work_release(struct drift_work *w)
     for (size_t i = 0; i < w->o.n_rules; i++)
         drift_rule_result_release(&w->o.rules[i].result);
     free(w->o.rules);
+    free(w->evidence_text);
     json_decref(w->o.forced);
     free(w->measures);
     free(w->why);
@@ -262,6 +263,7 @@ static void measure(struct drift_work *w)
                              &w->measures[(size_t)i * DRIFT_N_MEASURE]);
     }
     w->v.measures = w->measures;
+    drift_work_evidence(w);
     if (w->early) /* of a window that goes on */
         w->v.volume = (struct drift_measure){.id = DRIFT_MEASURE_VOLUME, .why = DRIFT_WHY_NO_DATA};
     else

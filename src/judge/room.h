@@ -29,6 +29,7 @@ struct drift_state {
     json_t *alerts; /* rule name -> drift_alert_json; never NULL after a read */
     enum drift_model_status status;
     struct drift_carry carry;
+    json_t *evidence; /* NULL: none */
 };
 /* Reads and parses.  AWAY; CORRUPT, PARSE, VERSION when the slot cannot be used. */
 int drift_state_read(struct drift_store *s, struct drift_chain_id id, struct drift_state *ret,
@@ -92,6 +93,12 @@ const struct drift_config *drift_cache_config(struct drift_cache *c, const char 
 int drift_cache_baseline(struct drift_cache *c, const char *model, const struct drift_plan_entry *e,
                          const struct drift_baseline **ret, char **why, struct drift_err *err) DRIFT_MUST_CHECK;
 
+/* Where what is made of a baseline that the cache holds is kept, and freed with it. */
+struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_baseline *b);
+
+/* ---- evidence.c: sequential evidence ---- */
+void drift_bank_free(struct drift_bank *b); /* NULL is fine */
+
 /* ---- judge.c: one window on its way ---- */
 struct drift_judge {
     struct drift_judge_settings set;
@@ -137,9 +144,13 @@ struct drift_work {
     uint32_t windows; /* held ones that are in the sum */
     struct drift_verdict v;
     struct drift_outcome o;
+    struct drift_outcome_evidence evidence;
+    char *evidence_text; /* the chain's field `evidence` as this window leaves it; NULL: unchanged */
     size_t n_actions;
     struct drift_action *actions;
 };
+/* Moves the evidence of a measured window.  Leaves v.evidence without a value when the model asks for none. */
+void drift_work_evidence(struct drift_work *w);
 bool drift_work_slides(const struct drift_work *w);
 /* Were measures and rules evaluated? */
 bool drift_work_measured(const struct drift_verdict *v);

@@ -14,7 +14,7 @@ enum drift_chain_kind drift_rule_chain(const struct drift_rule *rule)
 
 static bool of_model(const struct drift_rule *rule)
 {
-    return rule->scope == DRIFT_SCOPE_MODEL || rule->measure == DRIFT_MEASURE_VOLUME;
+    return rule->scope == DRIFT_SCOPE_MODEL || drift_measure_of_model(rule->measure);
 }
 
 static bool in_scope(const struct drift_rule *rule, const struct drift_column *c)
@@ -42,8 +42,9 @@ static void collect(const struct drift_rule *rule, const struct drift_verdict *v
 {
     if (of_model(rule)) {
         ret->n_in_scope = 1;
-        if (v->volume.why == DRIFT_WHY_NONE)
-            ret->findings[ret->n_findings++] = (struct drift_finding){.measure = v->volume};
+        const struct drift_measure *m = rule->measure == DRIFT_MEASURE_EVIDENCE ? &v->evidence : &v->volume;
+        if (m->why == DRIFT_WHY_NONE)
+            ret->findings[ret->n_findings++] = (struct drift_finding){.measure = *m};
         return;
     }
     const struct drift_layout *l = v->summary->layout;

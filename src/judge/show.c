@@ -36,6 +36,11 @@ static void show_measures(const struct drift_work *w)
     }
     if (w->id.kind == DRIFT_CHAIN_INPUT)
         show_measure(w->id.model, "model", &w->v.volume);
+    if (w->v.evidence.why == DRIFT_WHY_NONE)
+        show_measure(w->id.model, "model", &w->v.evidence);
+    if (w->evidence.restarted)
+        drift_log(DRIFT_INFO, "evidence_started", KV_S("model", w->id.model), KV_S("baseline", w->v.baseline_id),
+                  KV_S("promised", w->evidence.promised ? "yes" : "no"));
 }
 
 static void show_rules(const struct drift_work *w)

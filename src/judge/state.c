@@ -12,7 +12,7 @@
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/log.h"
 
-enum { STATE_VERSION = 1 }; /* of alerts, carry and status */
+enum { STATE_VERSION = 1 }; /* of alerts, carry, status and evidence */
 
 static const char *value_of(const struct drift_pairs *fields, const char *name, size_t *ret_len)
 {
@@ -216,6 +216,7 @@ static int parse(struct drift_chain_id id, struct drift_state *s, struct drift_e
         return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_SKIP, "the chain has a head but no plan entry");
     rc = load_alerts(id, &s->fields, &s->alerts, err);
     rc = rc ? rc : load_carry(id, &s->fields, &s->carry, err);
+    rc = rc ? rc : load_object(id, &s->fields, "evidence", &s->evidence, err);
     return rc ? rc : load_status(id, &s->fields, &s->status, err);
 }
 
@@ -239,6 +240,7 @@ void drift_state_release(struct drift_state *s)
     drift_pairs_release(&s->fields);
     drift_plan_release(&s->plan);
     json_decref(s->alerts);
+    json_decref(s->evidence);
     free(s->carry.blob);
     *s = (struct drift_state){0};
 }

@@ -231,6 +231,44 @@ static json_t *columns_json(const struct drift_outcome *o)
     return j;
 }
 
+/* ---- evidence ---- */
+
+static json_t *share_json(const struct drift_outcome_share *s)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "column", drift_text_json(s->column->name));
+    json_object_set_new(j, "role", json_string(drift_role_name(s->column->role)));
+    json_object_set_new(j, "share", real_json(s->share));
+    json_object_set_new(j, "what", json_string(drift_evidence_stream_name(s->stream)));
+    json_object_set_new(j, "words", json_string(drift_evidence_stream_words(s->stream)));
+    json_object_set_new(j, "z", real_json(s->z));
+    json_object_set_new(j, "evidence", real_json(s->log_r));
+    if (s->listed)
+        json_object_set_new(j, "alarmed", json_true());
+    if (s->latched)
+        json_object_set_new(j, "latched", json_true());
+    return j;
+}
+
+json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e)
+{
+    static const char *const level[] = {"ok", "warning", "alarm"};
+    if (!e)
+        return json_null();
+    json_t *j = json_object(), *columns = json_array();
+    for (size_t i = 0; i < e->n_columns; i++)
+        if (e->column[i].share > 0 || e->column[i].latched)
+            json_array_append_new(columns, share_json(&e->column[i]));
+    json_object_set_new(j, "level", json_string(level[e->level]));
+    json_object_set_new(j, "evidence", real_json(e->evidence));
+    json_object_set_new(j, "threshold", real_json(e->threshold));
+    json_object_set_new(j, "promised", json_boolean(e->promised));
+    if (e->restarted)
+        json_object_set_new(j, "restarted", json_true());
+    json_object_set_new(j, "columns", columns);
+    return j;
+}
+
 /* ---- rules ---- */
 
 static json_t *findings_json(const struct drift_rule_result *r)
@@ -355,6 +393,8 @@ char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_ac
     json_object_set_new(j, "vanished_fields", drift_outcome_vanished_fields(o, FIELDS));
     json_object_set_new(j, "columns", columns_json(o));
     json_object_set_new(j, "volume", v->measures ? measure_json(&v->volume) : json_null());
+    if (o->evidence)
+        json_object_set_new(j, "evidence", drift_outcome_evidence_json(o->evidence));
     json_object_set_new(j, "rules", rules_json(o));
     json_object_set_new(j, "actions", ids_json(actions, n_actions));
     json_object_set_new(j, "status", json_string(drift_model_status_name(o->status)));

@@ -80,6 +80,8 @@ static bool is_rate(enum drift_measure_id id)
 
 static const char *subject(const struct drift_rule *rule)
 {
+    if (rule->measure == DRIFT_MEASURE_EVIDENCE)
+        return "evidence of drift";
     if (rule->scope == DRIFT_SCOPE_MODEL || rule->measure == DRIFT_MEASURE_VOLUME)
         return "traffic volume";
     switch (rule->scope) {
@@ -149,11 +151,48 @@ static void add_volume(struct drift_buf *b, const struct drift_outcome *o, const
     add_number(b, m->effect);
 }
 
+/* "url_length: values moved up (62 % of the evidence)" */
+static void add_share(struct drift_buf *b, const struct drift_outcome_share *s)
+{
+    add_name(b, s->column->role == DRIFT_FEATURE ? s->column->name : drift_role_name(s->column->role));
+    drift_buf_addf(b, ": %s (%.0f %% of the evidence)", drift_evidence_stream_words(s->stream), 100 * s->share);
+}
+
+static void add_evidence(struct drift_buf *b, const struct drift_outcome *o, const struct drift_measure *m)
+{
+    enum { NAMED = 3 };
+    const struct drift_outcome_evidence *e = o->evidence;
+    size_t n = 0;
+    for (size_t i = 0; e && i < e->n_columns && n < NAMED; i++) {
+        const struct drift_outcome_share *s = &e->column[i];
+        if (!s->listed && (n || s->share <= 0))
+            continue;
+        drift_buf_adds(b, n++ ? ", " : "");
+        add_share(b, s);
+    }
+    if (!n && e && e->n_latched)
+        drift_buf_addf(b, "%zu %s alarmed of before not been without drift since", e->n_latched,
+                       e->n_latched == 1 ? "column has" : "columns have");
+    else if (!n)
+        drift_buf_adds(b, "no column stands out");
+    if (e && !e->promised)
+        drift_buf_adds(b, ", and the baseline does not let a rate of false alarms be promised");
+    drift_buf_adds(b, " (evidence ");
+    add_number(b, m->value);
+    drift_buf_adds(b, ", alarm at ");
+    add_number(b, m->baseline);
+    drift_buf_adds(b, "; of the threshold ");
+    add_number(b, m->effect);
+    drift_buf_adds(b, ", ");
+}
+
 static void add_finding(struct drift_buf *b, const struct drift_outcome *o, const struct drift_finding *f,
                         const char *limit, double level)
 {
     struct drift_share s;
-    if (!f->column) {
+    if (f->measure.id == DRIFT_MEASURE_EVIDENCE) {
+        add_evidence(b, o, &f->measure);
+    } else if (!f->column) {
         add_volume(b, o, &f->measure);
         drift_buf_adds(b, ", ");
     } else {

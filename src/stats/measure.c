@@ -44,6 +44,11 @@ bool drift_measure_parse(const char *name, enum drift_measure_id *ret_id)
     return false;
 }
 
+bool drift_measure_of_model(enum drift_measure_id id)
+{
+    return id < DRIFT_N_MEASURE && !measures[id].numeric && !measures[id].categorical;
+}
+
 bool drift_measure_applies(enum drift_measure_id id, enum drift_kind kind)
 {
     return id < DRIFT_N_MEASURE && (kind == DRIFT_NUMERIC ? measures[id].numeric : measures[id].categorical);

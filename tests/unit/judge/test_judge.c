@@ -1524,8 +1524,10 @@ END_TEST
 /* What a newer driftd wrote is not dropped: nothing is judged, nothing overwritten. */
 START_TEST(newer_state)
 {
-    static const char *const newer[][2] = {
-        {"alerts", "{\"v\":2,\"rules\":{}}"}, {"carry", "{\"v\":2}"}, {"status", "{\"v\":99,\"status\":\"ok\"}"}};
+    static const char *const newer[][2] = {{"alerts", "{\"v\":2,\"rules\":{}}"},
+                                           {"carry", "{\"v\":2}"},
+                                           {"status", "{\"v\":99,\"status\":\"ok\"}"},
+                                           {"evidence", "{\"v\":2}"}};
     start(true);
     window(T0, 1000, .9);
     for (size_t i = 0; i < sizeof newer / sizeof *newer; i++) {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "driftd/evidence.h"
 #include "driftd/internal/base/buf.h"
 #include "driftd/internal/base/err.h"
 #include "driftd/internal/flow.h"
@@ -193,6 +194,21 @@ enum {
         6000000 /* of all chains in one partition's slot: 96 MB of the 128 MiB that a reply may have */
 };
 
+struct drift_evidence_weight {
+    char *name; /* glob */
+    double weight;
+};
+/* Sequential evidence over the columns of the input windows (driftd/evidence.h). */
+struct drift_evidence_config {
+    char *false_alarms; /* as written; NULL: none is kept */
+    double windows;     /* mean windows between false alarms */
+    enum drift_evidence_mode mode;
+    bool glitch_guard;
+    uint32_t clear_windows;
+    size_t n_weights;
+    struct drift_evidence_weight *weights; /* the first that matches; else 1 */
+};
+
 struct drift_model {
     char *name;
     size_t owner;
@@ -209,7 +225,8 @@ struct drift_model {
     enum drift_dedup_by dedup_by;
     enum drift_dedup_within dedup_within;
     uint32_t dedup_max_ids; /* of all open windows of a chain in one partition */
-    char *include;          /* glob over features; "*" */
+    struct drift_evidence_config evidence;
+    char *include; /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;
     size_t n_types;

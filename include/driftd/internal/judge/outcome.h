@@ -27,6 +27,24 @@ struct drift_outcome_rule {
     uint32_t held_by_cooldown; /* bit i: step kind i was left out */
 };
 
+/* Sequential evidence at this window: what speaks for drift, most first. */
+struct drift_outcome_evidence {
+    double evidence, threshold; /* ln M, ln A */
+    enum drift_evidence_level level;
+    bool promised;  /* the baseline lets the budget of false alarms be promised */
+    unsigned flags; /* enum drift_phase1_flag: why not */
+    bool restarted; /* nothing was carried over: first window, or another baseline or other settings */
+    size_t n_columns, n_latched;
+    struct drift_outcome_share {
+        const struct drift_column *column;
+        double share;                      /* of M, 0 .. 1 */
+        enum drift_evidence_stream stream; /* what speaks loudest */
+        double z;                          /* of it, in this window */
+        double log_r;
+        bool listed, latched;
+    } column[10];
+};
+
 enum drift_model_status { DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, DRIFT_STATUS_UNMONITORED };
 const char *drift_model_status_name(enum drift_model_status s); /* "unknown", "ok" ... */
 
@@ -36,12 +54,13 @@ struct drift_outcome {
     const struct drift_model *model;
     const struct drift_plan_entry *plan;
     const struct drift_verdict *verdict;
-    const struct drift_summary *baseline; /* pooled counts of the verdict's layout; NULL when unmonitored */
-    double baseline_per_window;           /* mean events of a baseline window; 0: unknown */
-    int64_t gap_from_ms;                  /* windows from here to the start had no counts; = start: no gap */
-    size_t n_damaged;                     /* partitions whose stored counts could not be read */
-    bool preliminary;                     /* the window is open: said in every text */
-    json_t *forced;                       /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
+    const struct drift_summary *baseline;          /* pooled counts of the verdict's layout; NULL when unmonitored */
+    double baseline_per_window;                    /* mean events of a baseline window; 0: unknown */
+    int64_t gap_from_ms;                           /* windows from here to the start had no counts; = start: no gap */
+    size_t n_damaged;                              /* partitions whose stored counts could not be read */
+    bool preliminary;                              /* the window is open: said in every text */
+    const struct drift_outcome_evidence *evidence; /* NULL: none was kept */
+    json_t *forced;                                /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
     struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
     enum drift_model_status status_before, status;
@@ -67,6 +86,7 @@ json_t *drift_outcome_tally(const struct drift_tally *t, size_t top);
 json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);      /* [name] */
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
 json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
+json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e);      /* null without one */
 /* Sum of a column's counters. */
 uint64_t drift_outcome_total(const struct drift_summary *s, const struct drift_column *c);
 /* Worst severity that fires now. */
