@@ -439,6 +439,7 @@ class Windows:
         self.chosen = {}   # (start, log) -> Option
         self.doubtful = []  # windows whose numbers fit more than one cut
         self.expected = {}  # start -> (kind, Counts)
+        self.evidence_of = None  # baseline that the evidence so far belongs to
 
     def options(self, start, log, items):
         """One for each place where an advance may have closed the window, and none."""
@@ -569,6 +570,7 @@ class Windows:
             self.compare_columns(name, body, total)
             if kind == "ok":
                 self.compare_measures(name, body, total)
+                self.compare_evidence(name, body)
         self.next_carry(start, kind, total, carried)
         self.count_figures(kind, total, carried)
 
@@ -603,6 +605,15 @@ class Windows:
                 self.report.figures["measures compared"] += 1
                 if have is None or abs(have - want) > 1e-9 * max(1, abs(want)):
                     self.report.differ(f"{name} column {column_name(c)}: {measure} {have}, recomputed {want}")
+
+    def compare_evidence(self, name, body):
+        """It goes on from window to window and begins anew with another baseline only."""
+        if "evidence" not in body:
+            return
+        digest = body["baseline"]["digest"]
+        self.report.same(f"{name}: evidence begins anew", "restarted" in body["evidence"], digest != self.evidence_of)
+        self.report.figures["windows with evidence"] += 1
+        self.evidence_of = digest
 
     def next_carry(self, start, kind, total, carried):
         if kind == "held":

@@ -101,6 +101,7 @@ class Workload:
                     self.rule("missing", "missing_rate", {"feature": "*"}, .05, .2)]),
             },
         }
+        c["models"]["alpha"]["evidence"] = {"false_alarms": "1 per 1000 windows"}
         c["state"].update({"clock_skew": "100ms", "max_action_age": "3650d", "keep_verdicts": 100000})
         return c
 

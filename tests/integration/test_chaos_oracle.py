@@ -120,6 +120,12 @@ class Doctored(env.Case):
         self.put(start, body)
         self.assertNamed("alpha (input)", str(start), "n_size", "cells")
 
+    def test_evidence_that_begins_anew(self):
+        start, body = list(self.bodies().items())[1]
+        body["evidence"]["restarted"] = True
+        self.put(start, body)
+        self.assertNamed("alpha (input)", str(start), "evidence begins anew")
+
     def test_an_event_moved_to_another_cell(self):
         start, body = next(iter(self.bodies("gamma").items()))
         cells = body["columns"]["score"]["cells"]
