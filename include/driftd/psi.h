@@ -64,11 +64,12 @@ double drift_psi_p_tolerance(double psi, size_t bins, double m, double n, double
 double drift_psi_tolerance(double delta, size_t bins, double m);
 
 /* Interval of the true PSI: all delta for which a PSI as observed is not in either tail of 2.5 % of the non-central
- * law, that is drift_psi_p_tolerance(psi, .., low) = .025 and (.., high) = .975; low (and high) are 0 where even delta
- * = 0 leaves less.  The law is that of a small true PSI: above about .5 the interval is too narrow. confidence: 0 <
- * confidence < 1 (.95 for the above).  1e-9 relative.  Cost: 20 to 50 evaluations of the law each, so about 0.2 ms at
- * n_e psi = 100, 5 ms at 1e5.  Returns 0, DRIFT_E_RANGE (fewer than 2 bins, m, n or psi not positive, confidence
- * outside; psi = 0 is allowed). */
+ * law, that is drift_psi_p_tolerance(psi, .., low) = .025 and (.., high) = .975; low (and high) are 0 where even
+ * delta = 0 leaves less.  The law is that of a small true PSI: above about .5 the interval is too narrow.
+ *   confidence  0 < confidence < 1 (.95 for the above)
+ * 1e-9 relative; with n_e psi above 1e4, where the law is M. Sankaran's normal approximation (Approximations to the
+ * non-central chi-square distribution, 1963), 1e-5.  Cost: some 20 evaluations of the law, up to 80 ms.
+ * Returns 0, DRIFT_E_RANGE (fewer than 2 bins, m or n not positive, psi negative or not finite, confidence outside). */
 int drift_psi_interval(double psi, size_t bins, double m, double n, double confidence, double *ret_low,
                        double *ret_high);
 

@@ -1,6 +1,7 @@
 /* src/stats/psi.c    Population stability index of two binned distributions. */
 #include "driftd/psi.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -104,22 +105,69 @@ double drift_psi_tolerance(double delta, size_t bins, double m)
     return r * r;
 }
 
-/* lambda with Q(x; dof, lambda) = area, which rises with lambda; 0 when it begins above.  Regula falsi on normal scores
- * would save little: bisection cannot go astray where the area is 0 or 1 to the last digit. */
-static double noncentrality(double x, double dof, double area)
+/* M. Sankaran's normal approximation of Q(x; dof, lambda). */
+static double sankaran_area(double x, double dof, double lambda)
+{
+    double mean = dof + lambda, wide = dof + 2 * lambda, p = wide / mean / mean;
+    double h = 1 - 2 * (mean / wide) * ((dof + 3 * lambda) / wide) / 3, k = (h - 1) * (1 - 3 * h);
+    double centre = 1 + h * p * (h - 1 - (1 - h / 2) * k * p), sd = h * sqrt(2 * p) * (1 + k * p / 2);
+    return drift_tail_normal((pow(x / mean, h) - centre) / sd);
+}
+
+/* lambda with an area of sankaran_area(x, dof, lambda), which rises with lambda. */
+static double sankaran_lambda(double x, double dof, double area)
 {
     double low = 0, high = fmax(x, dof);
-    if (drift_tail_chi2(x, dof) >= area)
-        return 0;
-    while (drift_tail_chi2_noncentral(x, dof, high) < area && high < 1e9) {
+    while (sankaran_area(x, dof, high) < area && high < DBL_MAX / 4) {
         low = high;
         high *= 2;
     }
     for (int i = 0; i < 60 && high - low > 1e-10 * high; i++) {
         double mid = (low + high) / 2;
-        *(drift_tail_chi2_noncentral(x, dof, mid) < area ? &low : &high) = mid;
+        *(sankaran_area(x, dof, mid) < area ? &low : &high) = mid;
     }
     return (low + high) / 2;
+}
+
+static double miss(double x, double dof, double lambda, double area)
+{
+    return log(fmax(drift_tail_chi2_noncentral(x, dof, lambda), 1e-300) / area);
+}
+
+/* lambda with Q(x; dof, lambda) = area; 0 when it begins above.  An evaluation of the law costs up to milliseconds, so
+ * the approximation says where to look and false position (the Illinois rule) finishes; for large x it is enough. */
+static double noncentrality(double x, double dof, double area)
+{
+    if (drift_tail_chi2(x, dof) >= area)
+        return 0;
+    double guess = sankaran_lambda(x, dof, area), wide = 1e-3 * guess + 1e-2;
+    if (x > 1e4)
+        return guess;
+    double low = fmax(guess - wide, 0), high = guess + wide;
+    while (low > 0 && miss(x, dof, low, area) > 0)
+        low = fmax(low - (wide *= 4), 0);
+    while (miss(x, dof, high, area) < 0 && wide < 1e6)
+        high += wide *= 4;
+    double below = miss(x, dof, low, area), above = miss(x, dof, high, area), at = high;
+    for (int i = 0, side = 0; i < 60 && high - low > 1e-11 * high && above > below; i++) {
+        double last = at;
+        at = (low * above - high * below) / (above - below);
+        double here = miss(x, dof, at, area);
+        if (here == 0 || (i && fabs(at - last) <= 1e-12 * at))
+            break;
+        if (here < 0) {
+            low = at;
+            below = here;
+            above /= side < 0 ? 2 : 1;
+            side = -1;
+        } else {
+            high = at;
+            above = here;
+            below /= side > 0 ? 2 : 1;
+            side = 1;
+        }
+    }
+    return at;
 }
 
 int drift_psi_interval(double psi, size_t bins, double m, double n, double confidence, double *ret_low,
