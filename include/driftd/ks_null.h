@@ -12,9 +12,9 @@
  * smallest drawn t that at most a share a of the draws reach or exceed; since t is discrete, the size can be below a.
  *
  * Use: up to DRIFT_KS_NULL_CELLS cells with a value in the baseline; above, ks.h's law of the grid does.
- * Cost: building about 5 ms a cell (once a baseline), a p-value 0.1 to 0.3 us.  The caller keeps the table (plain data, no
- * pointers: may be copied and written out).  Same counts and seed give the same table on the same GSL.
- * Threads: pure. */
+ * Cost: building about 5 ms a cell (once a baseline), a p-value 0.1 to 0.3 us.  The caller keeps the table (plain data,
+ * no pointers: may be copied and written out).  Same counts and seed give the same table on the same GSL. Threads:
+ * pure. */
 #ifndef DRIFTD_KS_NULL_H
 #define DRIFTD_KS_NULL_H
 
