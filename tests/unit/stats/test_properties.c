@@ -9,14 +9,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "driftd/anderson.h"
 #include "driftd/chi2.h"
+#include "driftd/cvm.h"
+#include "driftd/error.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"
 #include "driftd/measure.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
+#include "driftd/samples.h"
 #include "driftd/summary.h"
 #include "driftd/tail.h"
+#include "driftd/wasserstein.h"
 
 enum { BASE = 2000, WINDOW = 500, ROUNDS = 12, MANY = 10000 };
 
@@ -386,6 +391,84 @@ START_TEST(the_same_again_is_no_drift)
 }
 END_TEST
 
+/* The same families as sorted samples. */
+
+static void check_samples(const double *x, size_t m, const double *y, size_t n, struct drift_ks_exact *ret_ks,
+                          struct drift_cvm *ret_t, double *ret_w, const char *what)
+{
+    struct drift_anderson a;
+    struct drift_moments s;
+    double e;
+    int status = drift_ks_samples(x, m, y, n, ret_ks);
+    demand(status == 0 && ret_ks->d >= 0 && ret_ks->d <= 1, "ks of %s: %d, %g", what, status, ret_ks->d);
+    status = drift_cvm(x, m, y, n, ret_t);
+    demand(status == DRIFT_E_RANGE || (status == 0 && ret_t->t >= 0 && ret_t->p >= 0 && ret_t->p <= 1),
+           "cvm of %s: %d, T %g, p %g", what, status, ret_t->t, ret_t->p);
+    demand(status == 0 || m + n < 3, "cvm of %s: %d", what, status);
+    status = drift_anderson(x, m, y, n, &a);
+    demand(status == DRIFT_E_RANGE || (status == 0 && isfinite(a.a2) && a.p >= 0 && a.p <= 1), "anderson of %s: %d, %g",
+           what, status, a.a2);
+    status = drift_wasserstein(x, m, y, n, ret_w);
+    demand(status == DRIFT_E_RANGE || (status == 0 && isfinite(*ret_w) && *ret_w >= 0), "w1 of %s: %d, %g", what,
+           status, *ret_w);
+    status = drift_energy_distance(x, m, y, n, &e);
+    demand(status == DRIFT_E_RANGE || (status == 0 && isfinite(e) && e >= 0), "energy of %s: %d, %g", what, status, e);
+    status = drift_samples_moments(x, m, &s);
+    demand(status == DRIFT_E_RANGE || (status == 0 && isfinite(s.mean) && s.min <= s.mean && s.mean <= s.max &&
+                                       isfinite(s.deviation1) && isfinite(s.skew) && isfinite(s.kurtosis)),
+           "moments of %s: %d, %g", what, status, s.mean);
+}
+
+START_TEST(samples_of_every_family)
+{
+    struct drift_rng r = drift_rng_new(8);
+    static double x[BASE], y[WINDOW];
+    static const size_t sizes[] = {1, 2, 10, WINDOW};
+    struct drift_ks_exact ks;
+    struct drift_cvm t;
+    double w;
+    for (size_t a = 0; a < N_FAMILIES; a++)
+        for (size_t b = 0; b < N_FAMILIES; b++)
+            for (size_t k = 0; k < 16; k++) {
+                size_t m = sizes[k % 4] == WINDOW ? BASE : sizes[k % 4], n = sizes[k / 4];
+                char what[80];
+                snprintf(what, sizeof what, "%zu %s and %zu %s", m, families[a].name, n, families[b].name);
+                values_draw(&r, &families[a], x, m);
+                values_draw(&r, &families[b], y, n);
+                ck_assert_int_eq(drift_samples_sort(x, m), 0);
+                ck_assert_int_eq(drift_samples_sort(y, n), 0);
+                check_samples(x, m, y, n, &ks, &t, &w, what);
+            }
+}
+END_TEST
+
+START_TEST(monotone_maps_of_samples)
+{
+    struct drift_rng r = drift_rng_new(9);
+    static double x[BASE], y[WINDOW];
+    struct drift_ks_exact ks[2];
+    struct drift_cvm t[2];
+    double w[2];
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        values_draw(&r, family_find(maps[i].family), x, BASE);
+        values_draw(&r, family_find(maps[i].family), y, WINDOW);
+        for (int side = 0; side < 2; side++) {
+            for (size_t k = 0; side && k < BASE; k++)
+                x[k] = maps[i].map(x[k]);
+            for (size_t k = 0; side && k < WINDOW; k++)
+                y[k] = maps[i].map(y[k]);
+            ck_assert_int_eq(drift_samples_sort(x, BASE), 0);
+            ck_assert_int_eq(drift_samples_sort(y, WINDOW), 0);
+            check_samples(x, BASE, y, WINDOW, &ks[side], &t[side], &w[side], maps[i].name);
+        }
+        demand(ks[0].d == ks[1].d && t[0].t == t[1].t && t[0].p == t[1].p, "%s of %s: D %g, %g; T %g, %g", maps[i].name,
+               maps[i].family, ks[0].d, ks[1].d, t[0].t, t[1].t);
+        demand(maps[i].scale == 0 || drift_near(w[0] * maps[i].scale, w[1], 1e-6), "%s of %s: W1 %g, %g", maps[i].name,
+               maps[i].family, w[0], w[1]);
+    }
+}
+END_TEST
+
 /* Ten thousand categories: the plain sums in long double, and a column of that many names. */
 
 static void many_draw(struct drift_rng *r, uint64_t *p, uint64_t *q)
@@ -620,6 +703,8 @@ int main(void)
     drift_test_add(s, "order and parts", order_and_parts_do_not_matter, 30);
     drift_test_add(s, "monotone maps", monotone_maps_change_nothing, 30);
     drift_test_add(s, "the same again", the_same_again_is_no_drift, 30);
+    drift_test_add(s, "samples of every family", samples_of_every_family, 30);
+    drift_test_add(s, "maps of samples", monotone_maps_of_samples, 30);
     drift_test_add(s, "10,000 categories", ten_thousand_categories, 30);
     drift_test_add(s, "columns of names", columns_of_one_and_of_ten_thousand_names, 30);
     drift_test_add(s, "p-values of anything", p_values_of_anything_are_probabilities, 30);
