@@ -57,7 +57,8 @@ int drift_psi(const uint64_t *p, const uint64_t *q, size_t n_bins, enum drift_ps
 double drift_psi_noise(size_t bins, double m, double n);
 /* P(a PSI as large | no drift). */
 double drift_psi_p(double psi, size_t bins, double m, double n);
-/* P(a PSI as large | true PSI = delta): Q(n_e PSI; B - 1, n_e delta) of the non-central chi-square law. */
+/* P(a PSI as large | true PSI = delta): Q(n_e PSI; B - 1, n_e delta) of the non-central chi-square law; with n_e delta
+ * above 1e4 its normal approximation (M. Sankaran, as below), whose z is within 2e-5 for z up to 8. */
 double drift_psi_p_tolerance(double psi, size_t bins, double m, double n, double delta);
 /* delta widened by the radius of the baseline's own sampling error: (sqrt(delta) + sqrt(c / m))^2 with c the 95 % point
  * of chi-square with B - 1 degrees of freedom. */

@@ -9,6 +9,8 @@
 #include "driftd/tail.h"
 #include "sum.h"
 
+static const double SUM_MAX = 1e4; /* of lambda: above it the non-central law is approximated */
+
 static const char *const rule_names[DRIFT_N_PSI_RULE] = {
 #define X(id, name, help) name,
     DRIFT_PSI_RULES(X)
@@ -91,10 +93,23 @@ double drift_psi_p(double psi, size_t bins, double m, double n)
     return bins > 1 ? drift_tail_chi2(n / (n + m) * m * psi, (double)bins - 1) : 1;
 }
 
+/* M. Sankaran's normal approximation of Q(x; dof, lambda). */
+static double sankaran_area(double x, double dof, double lambda)
+{
+    double mean = dof + lambda, wide = dof + 2 * lambda, p = wide / mean / mean;
+    double h = 1 - 2 * (mean / wide) * ((dof + 3 * lambda) / wide) / 3, k = (h - 1) * (1 - 3 * h);
+    double centre = 1 + h * p * (h - 1 - (1 - h / 2) * k * p), sd = h * sqrt(2 * p) * (1 + k * p / 2);
+    return drift_tail_normal((pow(x / mean, h) - centre) / sd);
+}
+
 double drift_psi_p_tolerance(double psi, size_t bins, double m, double n, double delta)
 {
-    double n_e = n / (n + m) * m;
-    return bins > 1 ? drift_tail_chi2_noncentral(n_e * psi, (double)bins - 1, n_e * delta) : 1;
+    double x = n / (n + m) * m * psi, lambda = n / (n + m) * m * delta, dof = (double)bins - 1;
+    if (bins < 2)
+        return 1;
+    if (x > 0 && lambda > SUM_MAX) /* the sum has sqrt(lambda) terms, and windows may have 10^9 events */
+        return sankaran_area(x, dof, lambda);
+    return drift_tail_chi2_noncentral(x, dof, lambda);
 }
 
 double drift_psi_tolerance(double delta, size_t bins, double m)
@@ -103,15 +118,6 @@ double drift_psi_tolerance(double delta, size_t bins, double m)
         return delta;
     double r = sqrt(delta) + sqrt(drift_tail_chi2_inverse(0.05, (double)bins - 1) / m);
     return r * r;
-}
-
-/* M. Sankaran's normal approximation of Q(x; dof, lambda). */
-static double sankaran_area(double x, double dof, double lambda)
-{
-    double mean = dof + lambda, wide = dof + 2 * lambda, p = wide / mean / mean;
-    double h = 1 - 2 * (mean / wide) * ((dof + 3 * lambda) / wide) / 3, k = (h - 1) * (1 - 3 * h);
-    double centre = 1 + h * p * (h - 1 - (1 - h / 2) * k * p), sd = h * sqrt(2 * p) * (1 + k * p / 2);
-    return drift_tail_normal((pow(x / mean, h) - centre) / sd);
 }
 
 /* lambda with an area of sankaran_area(x, dof, lambda), which rises with lambda. */
@@ -141,7 +147,7 @@ static double noncentrality(double x, double dof, double area)
     if (drift_tail_chi2(x, dof) >= area)
         return 0;
     double guess = sankaran_lambda(x, dof, area), wide = 1e-3 * guess + 1e-2;
-    if (x > 1e4)
+    if (x > SUM_MAX)
         return guess;
     double low = fmax(guess - wide, 0), high = guess + wide;
     while (low > 0 && miss(x, dof, low, area) > 0)

@@ -25,6 +25,10 @@ START_TEST(acceptance_psi)
     ck_near(psi - drift_psi_noise(bins, 100000, 1000), .01404247475, 1e-9);
     ck_near(drift_psi_p(psi, bins, 100000, 1000), .00641685687, 1e-8);
     ck_near(drift_psi_p_tolerance(psi, bins, 100000, 1000, .005), .08581576101, 2e-9);
+    /* lambda 1e5, 9 degrees of freedom, 3 sd above the mean: scipy.stats.ncx2.sf; and 10^9 events at once */
+    ck_near(drift_psi_p_tolerance((100009 + 3 * sqrt(2 * 200009.)) / 5e5, 10, 1e6, 1e6, .2), .0014064506488256614,
+            1e-6);
+    ck_near(drift_psi_p_tolerance(.1, 10, 2e9, 2e9, .1), .5, 1e-3);
 }
 END_TEST
 
