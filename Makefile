@@ -4,7 +4,7 @@ INSTALL = tests/support/install.sh
 CHECK = $(PYTHON) tests/support/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check check-unit check-asan check-integration check-long chaos check-image model bench fuzz format clean
+.PHONY: help build demo check check-unit check-asan check-integration check-long chaos check-image model calibrate bench fuzz format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ model: ## explore the state protocol exhaustively: some ten minutes, at most 4 G
 	@$(INSTALL) build demo test
 	@cmake --preset release >/dev/null && cmake --build --preset release --target model
 	@build/release/tests/model --long
+
+calibrate: ## simulate what the statistics promise: sizes of tests, false alarms, delays; tables in Markdown, minutes
+	@$(INSTALL) build demo test
+	@cmake --preset release >/dev/null && cmake --build --preset release --target calibrate -- --quiet
+	@build/release/tests/calibrate
 
 bench: ## one JSON line a figure
 	@$(INSTALL) build demo test

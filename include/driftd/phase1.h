@@ -8,14 +8,17 @@
  * is an upper limit of the long-run variance (a Newey-West estimate with the blocks as kernel), and
  *     z   = +-(V - season) / sqrt(phi) - q sqrt(n / m),   q = 2,   m the values of the pool
  * is what may be called calibrated: the last term allows for the pool being a sample itself.
+ * Wander of one column in fifty may not show in its windows by luck, so no phi stays below .75 of the median of all
+ * columns (eight at least), as far as the column's own windows allow it.  Wander of the location moves the scale score
+ * too, by its square: where the location wanders and a regression of V2 / sqrt(n) on the square of V1 / sqrt(n) says so
+ * (t > 3), that is taken off V2.
  * PSI is quadratic in the wander, so it gets a tolerance instead:
- *     delta = 16 max(mean, standard error) of the windows' PSI without its noise, when that mean is above 2.5 standard
- *             errors or a phi is above 1 (16 = 4^2: wander up to 4 standard deviations), else the least tolerance given
- *     delta_eff = drift_psi_tolerance(delta)                               (psi.h)
- * A rate r = k / m gets limits instead, of exact binomial law with k / phi and m / phi: what a true rate may be at a
- * one-sided confidence of .977 (Clopper, Pearson, 1934).  Unseen categories: Good, Turing: with f1, f2 the categories
- * seen once and twice, r <= f1 / m + 1.645 sqrt(f1 + 2 f2) / m (I. J. Good, The population frequencies of species,
- * 1953).
+ *     delta = 16 k / chi2_.1(k) max(mean, standard error) of the windows' PSI without its noise, when that mean is
+ * above 2.5 standard errors or a phi is above 1 (16 = 4^2: wander up to 4 standard deviations; k: what the windows are
+ * worth, see below), else the least tolerance given delta_eff = drift_psi_tolerance(delta) (psi.h) A rate r = k / m
+ * gets limits instead, of exact binomial law with k / phi and m / phi: what a true rate may be at a one-sided
+ * confidence of .977 (Clopper, Pearson, 1934).  Unseen categories: Good, Turing: with f1, f2 the categories seen once
+ * and twice, r <= f1 / m + 1.645 sqrt(f1 + 2 f2) / m (I. J. Good, The population frequencies of species, 1953).
  *
  * Seasons: a table of days x hours of the means of a score.  F of hours against hours x days, its degrees of freedom
  * multiplied by Box's epsilon (G. E. P. Box, 1954; S. Geisser, S. W. Greenhouse, 1958), since hours of one day depend
@@ -75,6 +78,7 @@ enum drift_phase1_flag {
 struct drift_phase1_score {
     bool used;           /* the basis has this score */
     double phi;          /* >= 1 at n_typical events: long-run variance of the score, season taken off */
+    double phi_limit;    /* what the column's own windows allow phi to be at most */
     double natural_sd;   /* of the mean score between windows, in standard deviations of one event's score */
     double effective;    /* windows that the baseline's windows are worth */
     uint32_t split;      /* windows before the split with the largest evidence; 0: not looked for */
@@ -99,9 +103,11 @@ struct drift_phase1_column {
     double n_typical; /* mean valid values of a window with any; without windows: m */
     unsigned flags;
     struct drift_phase1_score score[DRIFT_PHASE1_SCORES]; /* numeric columns */
-    double delta, delta_eff;                              /* tolerance of PSI */
-    double psi_mean; /* of the windows, without noise: how much they differ by themselves */
-    double cell_phi; /* categorical: over-dispersion of the cell that varies most */
+    double curve;            /* what wander of the location does to scale: mean score per square of the location's */
+    double curve_mean;       /* that square's mean over the baseline's windows */
+    double delta, delta_eff; /* tolerance of PSI */
+    double psi_mean;         /* of the windows, without noise: how much they differ by themselves */
+    double cell_phi;         /* categorical: over-dispersion of the cell that varies most */
     struct drift_phase1_rate rate[DRIFT_N_RATE];
     /* made from the pool, not saved */
     double *mass, *basis;  /* numeric: [n_cells], [2][n_cells] */
@@ -147,6 +153,9 @@ bool drift_phase1_promises(const struct drift_phase1 *p);
 /* What the season lets expect of a score of a window that starts then; 0 without one.  Times sqrt(n) to compare with V.
  */
 double drift_phase1_season(const struct drift_phase1_score *s, int64_t start_ms);
+/* V1, V2 of a window with season and curve taken off: what is compared with phi.  The column is numeric. */
+void drift_phase1_adjust(const struct drift_phase1_column *p, int64_t start_ms, double n,
+                         double v[DRIFT_PHASE1_SCORES]);
 /* phi of a window of n values that stands for `windows` windows: its part above 1 grows with n. */
 double drift_phase1_dispersion(double phi, double n, double n_typical, double windows);
 

@@ -187,9 +187,9 @@ struct view {
     const struct drift_column *c;
     const uint64_t **counters; /* [n], of the column */
     int64_t *start_ms;
-    uint32_t *at; /* index among all windows */
-    double *n_values, *x, *y;
-    uint64_t *groups; /* [n_cells] */
+    uint32_t *at;                     /* index among all windows */
+    double *n_values, *x, *y, *first; /* first: mean scores of location */
+    uint64_t *groups;                 /* [n_cells] */
     size_t n;
     int64_t window_ms;
     double alpha; /* of seasons */
@@ -203,6 +203,7 @@ static void view_release(struct view *v)
     free(v->n_values);
     free(v->x);
     free(v->y);
+    free(v->first);
     free(v->groups);
 }
 
@@ -217,8 +218,10 @@ static int view_init(struct view *v, const struct drift_layout *l, size_t n_wind
     v->n_values = calloc(n, sizeof *v->n_values);
     v->x = calloc(n, sizeof *v->x);
     v->y = calloc(n, sizeof *v->y);
+    v->first = calloc(n, sizeof *v->first);
     v->groups = calloc(cells, sizeof *v->groups);
-    return v->counters && v->start_ms && v->at && v->n_values && v->x && v->y && v->groups ? 0 : DRIFT_E_MEMORY;
+    return v->counters && v->start_ms && v->at && v->n_values && v->x && v->y && v->first && v->groups ? 0
+                                                                                                       : DRIFT_E_MEMORY;
 }
 
 /* all: windows with any value; else only those with valid ones. */
@@ -257,7 +260,35 @@ static void score_split(const struct view *v, struct drift_phase1_score *s)
     s->split_size = mean_of(v->y + split, v->n - split) - mean_of(v->y, split);
 }
 
-static void score_fit(const struct view *v, const struct drift_phase1_column *p, unsigned r, bool season,
+/* What a mean score of the location does to that of scale, beside what it does on average. */
+static double curve_at(const struct drift_phase1_column *p, double location)
+{
+    return p->curve * (location * location - p->curve_mean);
+}
+
+/* Regression of v->y, mean scores of scale, on squares of the location's; both around their means, as season leaves
+ * them.  first: mean scores of location.  The slope counts where the location wanders beyond doubt. */
+static double curve_fit(const struct view *v, struct drift_phase1_column *p)
+{
+    double mx = 0, my = 0, xx = 0, xy = 0, yy = 0, w = (double)v->n, noise = 1 / p->n_typical;
+    if (v->n < 24 || p->score[0].phi <= 1 || p->score[0].natural_sd * p->score[0].natural_sd < noise / 4)
+        return 0;
+    for (size_t i = 0; i < v->n; i++) {
+        mx += v->first[i] * v->first[i] / w;
+        my += v->y[i] / w;
+    }
+    for (size_t i = 0; i < v->n; i++) {
+        double a = v->first[i] * v->first[i] - mx, b = v->y[i] - my;
+        xx += a * a;
+        xy += a * b;
+        yy += b * b;
+    }
+    p->curve_mean = mx;
+    double slope = xx > 0 ? xy / xx : 0, rest = fmax(yy - slope * xy, 0) / (w - 2);
+    return slope * slope * xx > 9 * rest ? slope : 0;
+}
+
+static void score_fit(const struct view *v, struct drift_phase1_column *p, unsigned r, bool season,
                       struct drift_phase1_score *s)
 {
     double sum = 0, squares = 0;
@@ -267,8 +298,12 @@ static void score_fit(const struct view *v, const struct drift_phase1_column *p,
     }
     if (season)
         season_fit(v->y, v->start_ms, v->n, v->window_ms, 1 / p->n_typical, v->alpha, s);
-    for (size_t i = 0; i < v->n; i++) {
+    for (size_t i = 0; i < v->n; i++)
         v->y[i] -= drift_phase1_season(s, v->start_ms[i]);
+    if (r == 1)
+        p->curve = curve_fit(v, p);
+    for (size_t i = 0; i < v->n; i++) {
+        v->y[i] -= r == 1 ? curve_at(p, v->first[i]) : 0;
         v->x[i] = v->y[i] * sqrt(v->n_values[i]);
         sum += v->y[i];
         squares += v->y[i] * v->y[i];
@@ -276,10 +311,20 @@ static void score_fit(const struct view *v, const struct drift_phase1_column *p,
     double w = (double)v->n, variance = v->n > 1 ? (squares - sum * sum / w) / (w - 1) : 0;
     s->natural_sd = sqrt(fmax(variance - 1 / p->n_typical, 0));
     s->phi = series_phi(v->x, v->n, 0.01);
+    s->phi_limit = series_limit(v->x, v->n);
     if (s->seasonal && v->n > DRIFT_PHASE1_HOURS) /* a profile of 24 means has errors of its own */
         s->phi *= 1 + DRIFT_PHASE1_HOURS / w;
     s->effective = series_effective(v->x, v->n, s->phi);
     score_split(v, s);
+    if (r == 0)
+        memcpy(v->first, v->y, v->n * sizeof *v->y);
+}
+
+/* A mean square of k values may be this much too small, at .9. */
+static double few_windows(const struct drift_phase1_column *p)
+{
+    double k = fmax(fmin(p->score[0].effective, p->score[1].effective), 1);
+    return k / drift_tail_chi2_inverse(0.9, k);
 }
 
 /* Tolerance of PSI from how much the windows differ from the pool by themselves. */
@@ -308,7 +353,7 @@ static void psi_fit(const struct view *v, struct drift_phase1_column *p, const s
     double sd = sqrt(fmax((squares - sum * sum / w) / (w - 1), 0)), se = fmax(noise / w, sd) / sqrt(w);
     p->psi_mean = mean;
     if (mean > 2.5 * se || phi > 1)
-        p->delta = fmax(set->delta_min, 16 * fmax(mean, se));
+        p->delta = fmax(set->delta_min, 16 * few_windows(p) * fmax(mean, se));
 }
 
 /* Over-dispersion of one count per window: k of n at rate r. */
@@ -407,7 +452,7 @@ static int column_fit(const struct task *t, struct view *v, uint32_t i, struct d
     p->cell_phi = 1;
     for (int r = 0; r < DRIFT_PHASE1_SCORES; r++)
         p->score[r] = (struct drift_phase1_score){
-            .phi = 1, .split_p = 1, .season_p = 1, .weekend_p = 1, .effective = (double)v->n};
+            .phi = 1, .phi_limit = 1, .split_p = 1, .season_p = 1, .weekend_p = 1, .effective = (double)v->n};
     int rc = phase1_column_prepare(p, c, counters);
     if (rc)
         return rc;
@@ -493,6 +538,32 @@ static int task_check(const struct task *t)
     return 0;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Wander is a property of traffic more than of one column: phase1.h says why. */
+static int phi_floor(struct drift_phase1 *p, int r)
+{
+    double *phi = calloc(p->layout->n_columns + 1, sizeof *phi);
+    uint32_t n = 0;
+    if (!phi)
+        return DRIFT_E_MEMORY;
+    for (uint32_t i = 0; i < p->layout->n_columns; i++)
+        if (p->column[i].score[r].used)
+            phi[n++] = p->column[i].score[r].phi;
+    qsort(phi, n, sizeof *phi, ascending);
+    double least = n >= 8 ? 0.75 * phi[n / 2] : 1;
+    free(phi);
+    for (uint32_t i = 0; i < p->layout->n_columns; i++) {
+        struct drift_phase1_score *s = &p->column[i].score[r];
+        s->phi = fmax(s->phi, fmin(least, s->phi_limit));
+    }
+    return 0;
+}
+
 static double events_mean(const struct drift_phase1_window *windows, size_t n)
 {
     double s = 0;
@@ -526,6 +597,8 @@ int drift_phase1_fit(const struct drift_summary *pooled, const struct drift_phas
         rc = view_init(&v, pooled->layout, n_windows);
     for (uint32_t i = 0; !rc && i < pooled->layout->n_columns; i++)
         rc = column_fit(&t, &v, i, &p->column[i]);
+    for (int r = 0; !rc && r < DRIFT_PHASE1_SCORES; r++)
+        rc = phi_floor(p, r);
     view_release(&v);
     if (rc) {
         drift_phase1_free(p);
@@ -548,6 +621,14 @@ bool drift_phase1_promises(const struct drift_phase1 *p)
 double drift_phase1_season(const struct drift_phase1_score *s, int64_t start_ms)
 {
     return s->seasonal ? s->hour[season_hour(start_ms)] + s->day[season_day(start_ms)] : 0;
+}
+
+void drift_phase1_adjust(const struct drift_phase1_column *p, int64_t start_ms, double n, double v[DRIFT_PHASE1_SCORES])
+{
+    double root = sqrt(n);
+    for (int r = 0; r < DRIFT_PHASE1_SCORES; r++)
+        v[r] -= root * drift_phase1_season(&p->score[r], start_ms);
+    v[1] -= root * curve_at(p, v[0] / root);
 }
 
 double drift_phase1_dispersion(double phi, double n, double n_typical, double windows)

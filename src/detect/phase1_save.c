@@ -50,6 +50,7 @@ static void truth(struct numbers *x, bool *v)
 static void score_numbers(struct numbers *x, struct drift_phase1_score *s, uint32_t n_windows)
 {
     f64(x, &s->phi, 1, 1e15);
+    f64(x, &s->phi_limit, 0, 1e18);
     f64(x, &s->natural_sd, 0, 1e15);
     f64(x, &s->effective, 0, 1e10);
     u32(x, &s->split, n_windows);
@@ -85,6 +86,8 @@ static void column_numbers(struct numbers *x, struct drift_phase1_column *p, con
     f64(x, &p->delta, 0, 1e15);
     f64(x, &p->psi_mean, -1e15, 1e15);
     f64(x, &p->cell_phi, 1, 1e15);
+    f64(x, &p->curve, -1e15, 1e15);
+    f64(x, &p->curve_mean, 0, 1e15);
     for (int r = 0; r < DRIFT_PHASE1_SCORES && c->kind == DRIFT_NUMERIC; r++)
         score_numbers(x, &p->score[r], n_windows);
     for (unsigned id = 0; id < DRIFT_N_RATE; id++)

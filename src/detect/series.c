@@ -38,6 +38,17 @@ double series_phi(const double *x, size_t n, double alpha)
     return phi;
 }
 
+double series_limit(const double *x, size_t n)
+{
+    static const size_t blocks[] = {24, 16, 8, 4, 2, 1};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        size_t k = n / blocks[i];
+        if (k >= 10)
+            return block_variance(x, blocks[i], k) * ((double)k - 1) / drift_tail_chi2_inverse(0.999, (double)k - 1);
+    }
+    return 1;
+}
+
 static double autocovariance(const double *x, size_t n, double mean, size_t lag)
 {
     double s = 0;

@@ -9,6 +9,8 @@
 /* Upper limit of the long-run variance, at least 1; phase1.h has the formula.  alpha: level at which a block length
  * counts as over-dispersed (.01). */
 double series_phi(const double *x, size_t n, double alpha);
+/* What the long-run variance may be at most, at .999, by the longest blocks of which there are ten; 1 without. */
+double series_limit(const double *x, size_t n);
 /* Values that n of them are worth: the lesser of n (1 - rho) / (1 + rho) and 2 n (variance - 1) / (phi - 1); n when
  * there is no memory to speak of. */
 double series_effective(const double *x, size_t n, double phi);

@@ -92,23 +92,21 @@ static void scores_measure(struct bank_column *b, const struct drift_phase1 *pha
                            const struct drift_phase1_column *p, const uint64_t *cells, size_t n_cells, double n,
                            int64_t start_ms, double windows)
 {
-    double offset = phase1->q * sqrt(n / (double)p->m);
-    for (int r = 0; r < DRIFT_PHASE1_SCORES; r++) {
-        const struct drift_phase1_score *s = &p->score[r];
-        const double *row = p->basis + (size_t)r * n_cells;
-        double v, up[BETS], down[BETS];
+    double offset = phase1->q * sqrt(n / (double)p->m), v[DRIFT_PHASE1_SCORES] = {0};
+    for (int r = 0; r < DRIFT_PHASE1_SCORES && p->score[r].used; r++)
+        if (drift_legendre_score(p->basis + (size_t)r * n_cells, cells, n_cells, &v[r]))
+            return;
+    drift_phase1_adjust(p, start_ms, n, v);
+    for (int r = 0; r < DRIFT_PHASE1_SCORES && p->score[r].used; r++) {
+        double up[BETS], down[BETS], phi = drift_phase1_dispersion(p->score[r].phi, n, p->n_typical, windows);
         int at = DRIFT_STREAM_V1_UP + 2 * r;
-        if (!s->used || drift_legendre_score(row, cells, n_cells, &v))
-            continue;
-        double phi = drift_phase1_dispersion(s->phi, n, p->n_typical, windows), scale = 1 / sqrt(phi);
-        v = (v - sqrt(n) * drift_phase1_season(s, start_ms)) * scale;
-        drift_legendre_tilt(p->mass, row, n_cells, n, scale, up, down);
+        drift_legendre_tilt(p->mass, p->basis + (size_t)r * n_cells, n_cells, n, 1 / sqrt(phi), up, down);
         for (int k = 0; k < BETS; k++) { /* the wander's part of the variance is taken as normal */
             up[k] += theta[k] * theta[k] * (1 - 1 / phi) / 2;
             down[k] += theta[k] * theta[k] * (1 - 1 / phi) / 2;
         }
-        stream_put(b, at, v - offset, up);
-        stream_put(b, at + 1, -v - offset, down);
+        stream_put(b, at, v[r] / sqrt(phi) - offset, up);
+        stream_put(b, at + 1, -v[r] / sqrt(phi) - offset, down);
     }
 }
 

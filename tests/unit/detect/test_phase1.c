@@ -137,6 +137,9 @@ START_TEST(measures_wander)
     demand(p->psi_mean > .006 && p->psi_mean < .014 && p->delta > 16 * .006, "psi %g delta %g", p->psi_mean, p->delta);
     ck_assert_double_gt(p->delta_eff, p->delta);
     ck_assert_double_lt(w.p->column[0].score[0].phi, 3);
+    /* a normal variable that moves by mu has its second score moved by sqrt(15) / (2 pi) mu^2 = .62 mu^2 */
+    demand(p->curve > .3 && p->curve < 1.3, "curve %g", p->curve);
+    ck_assert_double_eq(w.p->column[0].curve, 0);
     world_release(&w);
 }
 END_TEST

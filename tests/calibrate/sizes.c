@@ -1,0 +1,187 @@
+/* tests/calibrate/sizes.c    How often tests reject when nothing has changed; a table of calibrate.c. */
+#include <stdio.h>
+
+#include "calibrate.h"
+#include "driftd/legendre.h"
+#include "driftd/measure.h"
+#include "driftd/psi.h"
+#include "driftd/tail.h"
+
+enum { BASELINE_EVENTS = 20000 };
+
+/* What the events are like, as masses of cells. */
+enum { CONTINUOUS, SKEWED, TIED, CATEGORIES, KINDS };
+static const char *const kind_name[KINDS] = {"continuous", "skewed, 60 % zeros", "Poisson(2)", "30 categories"};
+static const uint64_t sizes[] = {100, 1000, 10000};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+/* Beside the measures of drift_measure_column. */
+enum { V1 = DRIFT_N_MEASURE, V2, PSI_TOLERANCE, TESTS };
+static const char *test_name(int t)
+{
+    return t == V1              ? "V1, two-sided"
+           : t == V2            ? "V2, two-sided"
+           : t == PSI_TOLERANCE ? "psi against a tolerance of 0"
+                                : drift_measure_name((enum drift_measure_id)t);
+}
+
+static struct drift_layout *layout_make(int kind, double mass[TRAFFIC_CELLS], uint32_t *ret_cells)
+{
+    static char names[32][8];
+    const char *list[32];
+    double edges[TRAFFIC_EDGES], sum = 0;
+    uint32_t bins[10], n = kind == TIED ? 10 : kind == CATEGORIES ? 30 : 100;
+    struct drift_layout *l = drift_layout_new();
+    memset(mass, 0, TRAFFIC_CELLS * sizeof *mass);
+    for (uint32_t i = 0; i < n; i++) {
+        mass[i] = kind == CONTINUOUS ? 0.01
+                  : kind == SKEWED   ? (i ? 0.4 / 99 : 0.6)
+                  : kind == TIED     ? exp(i * log(2) - 2 - lgamma(i + 1.0))
+                                     : 1 / (i + 1.0);
+        sum += mass[i];
+        edges[i] = i;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        mass[i] /= sum;
+    for (uint32_t b = 0; b < 10; b++)
+        bins[b] = n / 10 * (b + 1);
+    for (uint32_t i = 0; i < n && kind == CATEGORIES; i++) {
+        snprintf(names[i], sizeof names[i], "c%u", i);
+        list[i] = names[i];
+    }
+    int rc = kind == CATEGORIES ? drift_layout_add_categorical(l, DRIFT_FEATURE, "x", list, n, NULL, 0)
+                                : drift_layout_add_numeric(l, DRIFT_FEATURE, "x", edges, n - 1, false,
+                                                           kind == SKEWED ? NULL : bins, kind == SKEWED ? 0 : 10);
+    if (rc || drift_layout_seal(l))
+        abort();
+    *ret_cells = n;
+    return l;
+}
+
+/* n events; one in fifty is null. */
+static void draw(const struct traffic_alias *a, struct drift_rng *r, uint64_t n, uint64_t *counters)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t u = drift_rng_u64(r);
+        uint32_t cell = (uint32_t)(((u >> 32) * TRAFFIC_CELLS) >> 32);
+        counters[DRIFT_N_SPECIAL + ((uint32_t)u <= a->threshold[cell] ? cell : a->other[cell])]++;
+    }
+    for (uint64_t i = 0; i < n / 10; i++)
+        counters[DRIFT_NULL] += drift_rng_below(r, 5) == 0;
+}
+
+struct hits {
+    double n[TESTS], at_05[TESTS], at_001[TESTS];
+};
+
+static void hit(struct hits *h, int test, double p)
+{
+    h->n[test]++;
+    h->at_05[test] += p <= .05;
+    h->at_001[test] += p <= .001;
+}
+
+static void window_test(const struct drift_column *c, const uint64_t *base, const uint64_t *cur, struct hits *h)
+{
+    struct drift_measure m[DRIFT_N_MEASURE];
+    double mass[TRAFFIC_CELLS], phi[2 * TRAFFIC_CELLS], v;
+    unsigned rank = 0;
+    drift_measure_column(c, base, cur, m);
+    for (int i = 0; i < DRIFT_N_MEASURE; i++)
+        if (m[i].why == DRIFT_WHY_NONE && m[i].has_p && m[i].p_value < 1)
+            hit(h, i, m[i].p_value);
+        else if (m[i].why == DRIFT_WHY_NONE && m[i].has_p)
+            h->n[i]++;
+    if (m[DRIFT_MEASURE_PSI].why == DRIFT_WHY_NONE) {
+        double b = 0, n = 0;
+        for (uint32_t i = 0; i < c->n_cells; i++) {
+            b += (double)base[DRIFT_N_SPECIAL + i];
+            n += (double)cur[DRIFT_N_SPECIAL + i];
+        }
+        size_t bins = (size_t)m[DRIFT_MEASURE_PSI].dof + 1;
+        hit(h, PSI_TOLERANCE,
+            drift_psi_p_tolerance(m[DRIFT_MEASURE_PSI].value, bins, b, n, drift_psi_tolerance(0, bins, b)));
+    }
+    if (c->kind != DRIFT_NUMERIC || drift_legendre_basis(base + DRIFT_N_SPECIAL, c->n_cells, 2, mass, phi, &rank))
+        return;
+    for (unsigned r = 0; r < rank; r++) {
+        double b = 0, n = 0;
+        for (uint32_t i = 0; i < c->n_cells; i++) {
+            b += (double)base[DRIFT_N_SPECIAL + i];
+            n += (double)cur[DRIFT_N_SPECIAL + i];
+        }
+        if (drift_legendre_score(phi + r * c->n_cells, cur + DRIFT_N_SPECIAL, c->n_cells, &v))
+            continue;
+        hit(h, V1 + (int)r, drift_tail_normal_two_sided(v / sqrt(1 + n / b))); /* both are samples */
+    }
+}
+
+static void simulate(int kind, uint64_t n, int trials, struct hits *h)
+{
+    double mass[TRAFFIC_CELLS];
+    uint32_t cells;
+    struct traffic_alias a;
+    struct drift_layout *l = layout_make(kind, mass, &cells);
+    struct drift_rng r = drift_rng_new(7000 + (uint64_t)kind * 10 + n);
+    uint64_t base[DRIFT_N_SPECIAL + TRAFFIC_CELLS], cur[DRIFT_N_SPECIAL + TRAFFIC_CELLS];
+    traffic_alias_make(&a, mass);
+    for (int i = 0; i < trials; i++) {
+        memset(base, 0, sizeof base);
+        memset(cur, 0, sizeof cur);
+        draw(&a, &r, BASELINE_EVENTS, base);
+        draw(&a, &r, n, cur);
+        window_test(&l->columns[0], base, cur, h);
+    }
+    drift_layout_free(l);
+}
+
+/* Tests that engine and rules lean on must not reject too often; what is allowed on top is three standard errors. */
+static bool too_often(int test, double n, double hits, double level)
+{
+    bool leaned_on = test == V1 || test == V2 || test == PSI_TOLERANCE || test == DRIFT_MEASURE_KS ||
+                     test == DRIFT_MEASURE_NULL_RATE;
+    double limit = level < .01 ? 2.5 * level : 1.3 * level;
+    return leaned_on && hits / n > limit + 3 * sqrt(limit / n);
+}
+
+int table_sizes(bool quick)
+{
+    static struct hits h[KINDS][SIZES];
+    int trials = quick ? 1500 : 30000, failed = 0;
+    for (int k = 0; k < KINDS; k++)
+        for (int s = 0; s < SIZES; s++)
+            simulate(k, sizes[s], trials, &h[k][s]);
+    printf("### How often tests reject without drift\n\n"
+           "Share of %d windows with p <= .05 / p <= .001; baseline of %d events, a new one for each window. A share "
+           "well\n"
+           "below its level is cautious (ties, few events), one above it cries wolf.\n\n| test | events |",
+           trials, BASELINE_EVENTS);
+    for (int k = 0; k < KINDS; k++)
+        printf(" %s |", kind_name[k]);
+    printf("\n|---|---|");
+    for (int k = 0; k < KINDS; k++)
+        printf("---|");
+    printf("\n");
+    for (int t = 0; t < TESTS; t++)
+        for (int s = 0; s < SIZES; s++) {
+            double any = 0;
+            for (int k = 0; k < KINDS; k++)
+                any += h[k][s].at_05[t];
+            if (any == 0)
+                continue;
+            printf("| %s | %lu |", test_name(t), (unsigned long)sizes[s]);
+            for (int k = 0; k < KINDS; k++) {
+                double n = h[k][s].n[t];
+                bool bad =
+                    n > 0 && (too_often(t, n, h[k][s].at_05[t], .05) || too_often(t, n, h[k][s].at_001[t], .001));
+                failed += bad;
+                if (n > 0)
+                    printf(" %.3f / %.4f%s |", h[k][s].at_05[t] / n, h[k][s].at_001[t] / n, bad ? " **high**" : "");
+                else
+                    printf(" - |");
+            }
+            printf("\n");
+        }
+    printf("\n");
+    return failed;
+}

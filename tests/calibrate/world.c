@@ -1,0 +1,83 @@
+/* tests/calibrate/world.c    One simulated model: baseline, phase I, bank, traffic; for the tables of calibrate.c. */
+#include "calibrate.h"
+
+static void means_next(struct world *w, size_t i)
+{
+    for (int f = 0; f < FEATURES; f++) {
+        double shock = w->s.sd * drift_rng_gauss(&w->r);
+        w->mu[f] = i ? w->s.rho * w->mu[f] + sqrt(1 - w->s.rho * w->s.rho) * shock : shock;
+    }
+}
+
+static void window_draw(struct world *w, struct change c, struct drift_summary *s)
+{
+    int copies = w->s.copies > 1 ? w->s.copies : 1;
+    drift_summary_reset(s);
+    s->n = w->s.events;
+    for (int f = 0; f < FEATURES; f++) {
+        const struct drift_column *col = &w->t.layout->columns[f];
+        struct traffic_alias a;
+        double mean = w->mu[f], sd = 1;
+        if (f % copies) {
+            memcpy(s->counts + col->first, s->counts + col[-(f % copies)].first,
+                   (DRIFT_N_SPECIAL + col->n_cells) * sizeof *s->counts);
+            continue;
+        }
+        mean += w->s.daily * sin(2 * 3.14159265358979 * ((double)(w->now / HOUR_MS) / 24 + w->phase[f]));
+        if (f == 0) {
+            mean += c.mean;
+            sd = c.sd;
+        }
+        bool still = mean == 0 && sd == 1;
+        if (!still)
+            traffic_normal(&w->t, mean, sd, &a);
+        traffic_draw(&w->t, still ? &w->t.still : &a, &w->r, w->s.events, (uint32_t)f, s);
+    }
+    w->now += HOUR_MS;
+}
+
+void world_init(struct world *w, const struct scenario *s, enum drift_evidence_mode mode, uint64_t seed)
+{
+    struct drift_phase1_window windows[BASELINE_MAX];
+    struct drift_evidence_settings set = {.windows = FALSE_ALARM_WINDOWS, .mode = mode};
+    memset(w, 0, sizeof *w);
+    traffic_init(&w->t, FEATURES);
+    w->s = *s;
+    w->r = drift_rng_new(seed);
+    w->pooled = drift_summary_new(w->t.layout);
+    w->window = drift_summary_new(w->t.layout);
+    for (int f = 0; f < FEATURES; f++)
+        w->phase[f] = drift_rng_uniform(&w->r);
+    for (size_t i = 0; i < s->windows; i++) {
+        struct drift_summary *one = drift_summary_new(w->t.layout);
+        means_next(w, i);
+        windows[i].start_ms = w->now;
+        window_draw(w, (struct change){0, 1}, one);
+        windows[i].summary = one;
+        if (drift_summary_merge(w->pooled, one))
+            abort();
+    }
+    if (drift_phase1_fit(w->pooled, windows, s->windows, HOUR_MS, NULL, &w->phase1) ||
+        drift_evidence_new(w->phase1, &set, &w->bank))
+        abort();
+    for (size_t i = 0; i < s->windows; i++)
+        drift_summary_free((struct drift_summary *)windows[i].summary);
+}
+
+void world_release(struct world *w)
+{
+    drift_evidence_free(w->bank);
+    drift_phase1_free(w->phase1);
+    drift_summary_free(w->pooled);
+    drift_summary_free(w->window);
+    traffic_release(&w->t);
+}
+
+void world_step(struct world *w, struct change c, struct drift_evidence_result *ret)
+{
+    means_next(w, 1);
+    int64_t start_ms = w->now;
+    window_draw(w, c, w->window);
+    if (drift_evidence_update(w->bank, w->window->counts, start_ms, 1, ret))
+        abort();
+}
