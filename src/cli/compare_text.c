@@ -74,7 +74,10 @@ static void add_distances(struct drift_sheet *s, const struct drift_compare_row 
     }
     drift_sheet_number(s, 4, e->ks.d + nan);
     drift_sheet_add(s, "%s", !any ? "-" : in ? "in" : "OUT");
-    drift_sheet_number(s, 4, e->wasserstein + nan);
+    if (isnan(e->wasserstein + nan))
+        drift_sheet_add(s, "-");
+    else
+        drift_sheet_add(s, "%.4g", e->wasserstein); /* in the data's unit, whatever its size */
     drift_sheet_number(s, 4,
                        there && e->moments[0].deviation0 > 0 ? e->wasserstein / e->moments[0].deviation0 : (double)NAN);
     drift_sheet_p(s, e->cvm.p + nan);

@@ -242,6 +242,37 @@ class Compare(unittest.TestCase):
                     ["--no-values", "--binning", "q10_linear_rc"]):
             self.assertEqual(self.run_it(a, b, *bad).returncode, 2, bad)
 
+    def test_extremes(self):
+        """Every figure is a number, null or has its reason; what the cells allow holds."""
+        base = {"huge": ["1e308", "-1e308", "1.7e308", "-1.7e308"] * 25, "tiny": ["5e-324", "0", "-5e-324", "2.2e-308"] * 25,
+                "equal": ["7"] * 100, "offset": [repr(1e15 + i % 9) for i in range(100)], "one": ["3"] + [""] * 99,
+                "none": [""] * 100, "zero": ["-0.0", "0.0"] * 50, "cat": ["x"] * 100,
+                "cats": ["c%d" % i for i in range(100)], "bad": ["nan", "inf"] * 50}
+        cur = {**base, "equal": ["8"] * 100, "one": ["4"] + [""] * 99, "cats": ["d%d" % i for i in range(100)],
+               "huge": ["1.7e308"] * 100, "tiny": ["1e-310"] * 100}
+        a, b = self.write_csv("a.csv", base), self.write_csv("b.csv", cur)
+        for x, y in ((a, b), (b, a), (a, a)):
+            for args in ((), ("--binning", "all", "--empty", "all", "--exact-p")):
+                done = self.run_it(x, y, "--format", "json", *args)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                out = json.loads(done.stdout, parse_constant=self.fail)
+                self.assertEqual(len(out["columns"]), len(base))
+                for row in out["columns"]:
+                    self.assertTrue(0 <= row.get("p_adjusted", 0) <= 1, row)
+                    for name in ("ks", "wasserstein1", "cramer_von_mises"):
+                        self.assertTrue(row["grid"].get(name, {}).get("holds", True), (row["column"], row["grid"].get(name)))
+                text = self.run_it(x, y, *args).stdout
+                self.assertNotIn("OUT", text)
+                self.assertNotRegex(text, r"[^a-z]-?(nan|inf)[^a-z]")
+        rows = self.report(a, b)[1]
+        self.assertEqual(rows["equal"]["exact"]["ks"]["d"], 1)
+        self.assertEqual(rows["equal"]["exact"]["wasserstein1"], 1)
+        self.assertEqual(rows["zero"]["exact"]["ks"]["d"], 0)
+        self.assertEqual(rows["one"]["p"], 1)
+        self.assertEqual(rows["none"]["exact"], {"why": "a side has no values"})
+        self.assertEqual(rows["cats"]["exact"]["total_variation"], 1)
+        self.assertEqual(rows["cats"]["exact"]["n_new_in_current"], 100)
+
     def test_gate_holds_small_samples(self):
         base = self.columns(400, 0)
         cur = {k: v[:30] for k, v in self.columns(400, 0).items()}
