@@ -14,11 +14,14 @@
  * features, 2025).
  *
  * Law without drift: h_i = w_i / (w_i + lambda), d1 = sum h_i, d2 = sum h_i^2; T d1 / d2 ~ chi-square with
- * dof = d1^2 / d2 (two moments).  T is first taken times (m - d1 - 1) / m: a covariance from m events is, inverted, too
- * large by that much.  p_value holds for a new baseline and a new window.  p_shared holds for many windows against the
- * one baseline (95 of 100 baselines): there n takes the place of n_e, and the law is non-central by
- * (n / m) * the 95 % point of that chi-square.  Watch with p_shared; compare two samples with p_value.
- * It needs some 200 events in the window, and 100 D in the baseline.
+ * dof = d1^2 / d2 (two moments).  That is the law of normal vectors.  Of n real ones T has the variance
+ * 2 d2 + (Var u - 2 d2) / n, u the T of a single event; 10 % more at n = 1000 where a few events are far from all
+ * others, which is three times the nominal size at .001.  drift_embedding_tune() measures Var u, and 2 d2 gives way.  T
+ * is first taken times (m - d1 - 1) / m: a covariance from m events is, inverted, too large by that much.  p_value
+ * holds for a new baseline and a new window.  p_shared holds for many windows against the one baseline (95 of 100
+ * baselines): there n takes the place of n_e, and the law is non-central by (n / m) * the 95 % point of that
+ * chi-square.  Watch with p_shared; compare two samples with p_value. It needs some 200 events in the window, and 100 D
+ * in the baseline.
  *
  * What it sees: everything in principle; in practice changes of dependence and clusters best, changes of a single
  * feature later than that feature's own measures do.  It names nothing (concordance.h names pairs).  Features with
@@ -29,7 +32,7 @@
  * event: d D / 2 multiplications and additions and D/2 cosines with sines: D = 128 takes
  * 0.9 us with 20 features, 2 us with 50.  One in s events may stand for all
  * (drift_embedding_sampled()): n is then what was taken, and power is that of n events.
- * Threads: a sealed embedding is immutable; each thread has sums of its own. */
+ * Threads: an embedding is immutable once sealed and tuned; each thread has sums of its own. */
 #ifndef DRIFTD_EMBEDDING_H
 #define DRIFTD_EMBEDDING_H
 
@@ -52,6 +55,7 @@ enum {
     DRIFT_EMBEDDING_SAMPLE_MAX = 1000 /* rows that the width is taken from */
 };
 #define DRIFT_EMBEDDING_LEARN_MAX (INT64_C(1) << 34) /* events of a baseline */
+#define DRIFT_EMBEDDING_TUNE_MAX (INT64_C(1) << 20)
 
 struct drift_embedding_spec {
     uint32_t n_features; /* d, 1 .. DRIFT_EMBEDDING_FEATURES_MAX */
@@ -93,6 +97,11 @@ int drift_embedding_learn_merge(struct drift_embedding *e, const struct drift_em
  * was loaded is no covariance), DRIFT_E_MEMORY.  Cost: some D^3 multiplications (D = 128: some ms). */
 int drift_embedding_seal(struct drift_embedding *e);
 
+/* After sealing, before e is shared: one more event of the baseline, for the law of T in windows of few events.  2,000
+ * to 10,000 suffice, in any order, from the first to the last.  D^2 / 2 multiplications and additions.  0, DRIFT_E_FULL
+ * (DRIFT_EMBEDDING_TUNE_MAX), DRIFT_E_USAGE (not sealed). */
+int drift_embedding_tune(struct drift_embedding *e, const double *row);
+
 /* Is the event with this hash among those that stand for all?  hash: uniform, of the event's id, so that a record that
  * is read twice is decided the same twice. */
 static inline bool drift_embedding_sampled(uint64_t hash, uint32_t one_in)
@@ -117,9 +126,9 @@ struct drift_embedding_result {
 int drift_embedding_compare(const struct drift_embedding *e, const int64_t *sums, struct drift_embedding_result *ret);
 
 /* Spec and what was learned as bytes: u8 format (1) | u16 d | u16 D | seed u64 | check of the frequencies u64 | width |
- * ridge | means | scales | varints: events, totals of terms, totals of terms in 1/2^14, of their products.  Frequencies
- * are made anew from the seed; the check tells when that gives others.
- * Saving returns how many bytes, 0 when cap is too small.  Loading takes hostile bytes and gives a sealed embedding:
+ * ridge | means | scales | varints: events, totals of terms, totals of terms in 1/2^14, of their products, and what
+ * tuning measured.  Frequencies are made anew from the seed; the check tells when that gives others. Saving returns how
+ * many bytes, 0 when cap is too small.  Loading takes hostile bytes and gives a sealed and tuned embedding:
  * DRIFT_E_PARSE, DRIFT_E_VERSION, DRIFT_E_MISMATCH (the check), DRIFT_E_RANGE, DRIFT_E_EMPTY, DRIFT_E_MEMORY. */
 size_t drift_embedding_bytes_max(const struct drift_embedding *e);
 size_t drift_embedding_save(const struct drift_embedding *e, uint8_t *out, size_t cap);

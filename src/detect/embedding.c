@@ -25,7 +25,7 @@ enum {
     EVENTS_PER_TERM_MIN = 4,
     ROWS_MAX = 1000000
 };
-static const double clip = 16, phase_max = 0x1p48, value_max = 1e150;
+static const double clip = 16, phase_max = 0x1p48, value_max = 1e150, u_max = 1e6;
 
 struct drift_embedding {
     struct drift_embedding_spec spec; /* mean and scale: in the same memory, behind */
@@ -35,6 +35,7 @@ struct drift_embedding {
     bool sealed;
     /* learned; sums as a window's */
     int64_t *sums, *coarse, *product; /* [1 + D], [D], [D (D + 1) / 2] row by row */
+    int64_t tuned[3];                 /* events, 16 times their u, their u^2; u = |L^-1 (phi - e0)|^2 */
     /* sealed */
     double lambda, d1, d2, trace;
     double *mean_term, *factor; /* e0 [D]; Cholesky's, row by row */
@@ -352,21 +353,57 @@ int drift_embedding_seal(struct drift_embedding *e)
 
 /* ---- comparing ---- */
 
-/* |L^-1 (e - e0)|^2 and |e - e0|^2 */
-static double whitened_square(const struct drift_embedding *e, const int64_t *sums, double *ret_plain)
+/* |L^-1 gap|^2 */
+static double whitened_square(const struct drift_embedding *e, const double *gap)
 {
-    double y[TERMS_MAX], n = (double)sums[0], square = 0, plain = 0;
+    double y[TERMS_MAX], square = 0;
     for (size_t i = 0; i < e->spec.n_terms; i++) {
         const double *row = e->factor + triangle(i);
-        double gap = (double)sums[1 + i] / n / DRIFT_EMBEDDING_UNIT - e->mean_term[i], s = gap;
+        double s = gap[i];
         for (size_t k = 0; k < i; k++)
             s -= row[k] * y[k];
         y[i] = s / row[i];
         square += y[i] * y[i];
-        plain += gap * gap;
     }
-    *ret_plain = plain;
     return square;
+}
+
+/* Of n events with these totals against the baseline; returns the plain square of the gap. */
+static double gap_of(const struct drift_embedding *e, const int64_t *total, double n, double *ret_gap)
+{
+    double plain = 0;
+    for (size_t i = 0; i < e->spec.n_terms; i++) {
+        ret_gap[i] = (double)total[i] / n / DRIFT_EMBEDDING_UNIT - e->mean_term[i];
+        plain += ret_gap[i] * ret_gap[i];
+    }
+    return plain;
+}
+
+int drift_embedding_tune(struct drift_embedding *e, const double *row)
+{
+    int64_t term[TERMS_MAX];
+    double gap[TERMS_MAX];
+    if (!e->sealed)
+        return DRIFT_E_USAGE;
+    if (e->tuned[0] >= DRIFT_EMBEDDING_TUNE_MAX)
+        return DRIFT_E_FULL;
+    terms_of(e, row, term);
+    gap_of(e, term, 1, gap);
+    double u = fmin(whitened_square(e, gap), u_max);
+    e->tuned[0]++;
+    e->tuned[1] += (int64_t)(u * 16 + 0.5);
+    e->tuned[2] += (int64_t)(u * u + 0.5);
+    return 0;
+}
+
+/* Variance of T for a window of n. */
+static double variance_of_t(const struct drift_embedding *e, double n)
+{
+    double normal = 2 * e->d2;
+    if (e->tuned[0] < 2)
+        return normal;
+    double k = (double)e->tuned[0], mean = (double)e->tuned[1] / 16 / k;
+    return normal + fmax(0, (double)e->tuned[2] / k - mean * mean - normal) / n;
 }
 
 /* Tail of the non-central law.  Its series takes sqrt(lambda) terms, far more where all of them underflow; from windows
@@ -385,10 +422,10 @@ int drift_embedding_compare(const struct drift_embedding *e, const int64_t *sums
     if (sums[0] < 1)
         return DRIFT_E_EMPTY;
     struct drift_embedding_result t = {.m = (uint64_t)e->sums[0], .n = (uint64_t)sums[0]};
-    double m = (double)t.m, n = (double)t.n, plain, terms = e->spec.n_terms;
-    double square = whitened_square(e, sums, &plain) * ((m - e->d1 - 1) / m);
+    double m = (double)t.m, n = (double)t.n, terms = e->spec.n_terms, gap[TERMS_MAX];
+    double plain = gap_of(e, sums + 1, n, gap), square = whitened_square(e, gap) * ((m - e->d1 - 1) / m);
     t.t = n / (n + m) * m * square;
-    t.factor = e->d1 / e->d2;
+    t.factor = 2 * e->d1 / variance_of_t(e, n);
     t.dof = e->d1 * t.factor;
     t.p_value = drift_tail_chi2(t.t * t.factor, t.dof);
     t.log10_p = drift_tail_chi2_log10(t.t * t.factor, t.dof);
@@ -403,7 +440,7 @@ int drift_embedding_compare(const struct drift_embedding *e, const int64_t *sums
 
 static size_t integers(size_t n_terms)
 {
-    return 1 + 2 * n_terms + triangle(n_terms);
+    return 4 + 2 * n_terms + triangle(n_terms);
 }
 
 size_t drift_embedding_bytes_max(const struct drift_embedding *e)
@@ -434,6 +471,7 @@ size_t drift_embedding_save(const struct drift_embedding *e, uint8_t *out, size_
     put_all(&w, e->sums, 1 + e->spec.n_terms);
     put_all(&w, e->coarse, e->spec.n_terms);
     put_all(&w, e->product, triangle(e->spec.n_terms));
+    put_all(&w, e->tuned, 3);
     return w.full ? 0 : (size_t)(w.p - out);
 }
 
@@ -460,6 +498,10 @@ static int learned_load(struct bytes_reader *r, struct drift_embedding *e)
     bool fine = get_all(r, e->sums + 1, e->spec.n_terms, n, DRIFT_EMBEDDING_UNIT) &&
                 get_all(r, e->coarse, e->spec.n_terms, n, coarse) &&
                 get_all(r, e->product, triangle(e->spec.n_terms), n, coarse * coarse);
+    e->tuned[0] = fine ? bytes_get_signed(r) : 0;
+    fine = fine && e->tuned[0] >= 0 && e->tuned[0] <= DRIFT_EMBEDDING_TUNE_MAX &&
+           get_all(r, e->tuned + 1, 1, e->tuned[0], 16 * (int64_t)u_max) &&
+           get_all(r, e->tuned + 2, 1, e->tuned[0], (int64_t)(u_max * u_max));
     if (r->bad || (fine && r->p != r->end))
         return DRIFT_E_PARSE;
     return fine ? drift_embedding_seal(e) : DRIFT_E_RANGE;

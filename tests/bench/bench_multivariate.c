@@ -127,6 +127,9 @@ static struct drift_embedding *embedding_make(const double *rows, size_t n, uint
             abort();
     if (drift_embedding_seal(e))
         abort();
+    for (size_t i = 0; i < n && i < 5000; i++)
+        if (drift_embedding_tune(e, rows + i * d))
+            abort();
     return e;
 }
 

@@ -74,7 +74,7 @@ def terms(x, mean, sd, omega, width):
     return np.rint(np.hstack([np.cos(phase), np.sin(phase)]) * UNIT).astype(np.int64)
 
 
-def compare(base, window, ridge):
+def compare(base, window, ridge, tune):
     m, n, D = len(base), len(window), base.shape[1]
     q = np.floor_divide(base + 32, 64)
     qm = q.sum(0) / m / COARSE
@@ -85,14 +85,19 @@ def compare(base, window, ridge):
     h = w / (w + lam)
     d1, d2 = h.sum(), (h ** 2).sum()
     square = float((((gap @ v) ** 2) / (w + lam)).sum()) * (m - d1 - 1) / m
-    factor, dof = d1 / d2, d1 * d1 / d2
+    one = base[:tune] / UNIT - base.sum(0) / m / UNIT
+    u = (((one @ v) ** 2) / (w + lam)).sum(1)
+    mean = np.floor(u * 16 + .5).sum() / 16 / tune if tune else 0
+    spread = np.floor(u * u + .5).sum() / tune - mean * mean if tune else 0
+    variance = 2 * d2 + max(0, spread - 2 * d2) / n
+    factor, dof = 2 * d1 / variance, 2 * d1 * d1 / variance
     t = n * m / (n + m) * square
     return {"t": t, "factor": factor, "dof": dof, "p_value": st.chi2.sf(t * factor, dof),
             "p_shared": st.ncx2.sf(n * square * factor, dof, n / m * st.chi2.isf(.05, dof)),
             "distance": 2 / D * (float(gap @ gap) - np.trace(C) * (1 / n + 1 / m))}
 
 
-def case(seed, half, m, n, ridge, r):
+def case(seed, half, m, n, ridge, r, tune):
     base, window = events(m, .6), events(n, r)
     window[0, 2], window[1, 3] = 1e12, -1e300
     mean, sd, width = scale_of(base[:1000])
@@ -100,12 +105,12 @@ def case(seed, half, m, n, ridge, r):
     a, b = terms(base, mean, sd, omega, width), terms(window, mean, sd, omega, width)
     null = lambda x: [[None if math.isnan(v) else v for v in row] for row in x.tolist()]
     return {"seed": "%x" % seed, "terms": 2 * half, "ridge": ridge, "width": width, "mean": mean.tolist(), "scale": sd.tolist(),
-            "sums": [n] + b.sum(0).tolist(), **compare(a, b, ridge), "base": null(base), "window": null(window)}
+            "sums": [n] + b.sum(0).tolist(), "tune": tune, **compare(a, b, ridge, tune), "base": null(base), "window": null(window)}
 
 
 def main():
     check_philox()
-    cases = [case(1, 16, 400, 120, 1e-3, .6), case(0xfedcba9876543210, 24, 300, 80, 1e-2, -.6)]
+    cases = [case(1, 16, 400, 120, 1e-3, .6, 0), case(0xfedcba9876543210, 24, 300, 80, 1e-2, -.6, 250)]
     print(json.dumps({"about": "made by make_embedding.py", "numpy": np.__version__, "scipy": scipy.__version__})[:-1]
           + ', "cases": [\n' + ",\n".join("  " + json.dumps(c) for c in cases) + "\n]}")
 

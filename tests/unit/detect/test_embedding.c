@@ -62,7 +62,10 @@ static struct drift_embedding *embedding_of(const json_t *c, const double *base,
     ck_assert_int_eq(drift_embedding_new(&s, &e), 0);
     for (size_t i = 0; i < m; i++)
         demand(drift_embedding_learn(e, base + i * 5) == 0);
+    ck_assert_int_eq(drift_embedding_tune(e, base), DRIFT_E_USAGE);
     ck_assert_int_eq(drift_embedding_seal(e), 0);
+    for (size_t i = 0; i < (size_t)number(c, "tune"); i++)
+        demand(drift_embedding_tune(e, base + i * 5) == 0);
     return e;
 }
 
@@ -133,6 +136,10 @@ static struct drift_embedding *embedding_learned(struct drift_rng *r, int m)
         demand(drift_embedding_learn(e, x) == 0);
     }
     demand(drift_embedding_seal(e) == 0);
+    for (int i = 0; i < 2000; i++) {
+        event(r, 0, x);
+        demand(drift_embedding_tune(e, x) == 0);
+    }
     return e;
 }
 
