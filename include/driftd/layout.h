@@ -1,15 +1,17 @@
-/* layout.h - which counters a window has: columns, their cells, and where each counter stands.
+/* layout.h - which counters a window has: columns, their cells, blocks, and where each counter stands.
  *
  * A layout is frozen with its baseline.  Summaries of one layout are plain vectors of u64 that add; summaries
  * of different layouts never do (compare the digests).
  *
- *     counts: | column 0: specials, cells | column 1: specials, cells | ...
+ *     counts: | column 0: specials, cells | column 1: specials, cells | ... | block 0 | block 1 | ...
  *     specials: null, missing, nonfinite, wrong_type          (rates; not part of PSI, KS, JS)
  *     numeric cells 0..n_edges:  (-inf,e0] (e0,e1] ... (e_last,+inf)       right-closed
  *     categorical cells: categories 0..n_categories-1, rare, unseen
  *
  * A numeric column whose baseline range is known has e0 = the double below the baseline's minimum and
  * e_last = its maximum, so that cell 0 is "below minimum" and the last cell "above maximum" (bounded = true).
+ * A block is a named run of further counters that add: who defines it says what they count, in bytes (`content`) that
+ * are part of the digest.  Signed totals stand in it as two's complement, which adds as well.
  * PSI bins are unions of neighbouring cells: bin b holds cells bin_end[b-1] .. bin_end[b]-1 (bin_end[-1] = 0),
  * bin_end[n_bins-1] = n_cells.
  *
@@ -36,7 +38,10 @@ enum {
     DRIFT_CATEGORIES_MAX = 1000,            /* cells of their own per categorical column */
     DRIFT_RARE_MAX = 20000,                 /* further known names, counted together in the cell `rare` */
     DRIFT_NAME_MAX = 256, /* bytes of a column or category name, the NUL not counted; longer ones are cut */
-    DRIFT_COLUMNS_MAX = 4096
+    DRIFT_COLUMNS_MAX = 4096,
+    DRIFT_BLOCKS_MAX = 16,
+    DRIFT_BLOCK_COUNTERS_MAX = 4 << 20, /* of all blocks of a layout */
+    DRIFT_BLOCK_CONTENT_MAX = 4 << 20   /* bytes of a block's content */
 };
 
 struct drift_column {
@@ -60,11 +65,20 @@ struct drift_column {
     struct drift_category_index *index; /* made by drift_layout_seal() */
 };
 
+struct drift_block {
+    char *name;
+    uint32_t first, n; /* counters of a summary: counts[first .. first + n - 1] */
+    uint8_t *content;
+    size_t content_len;
+};
+
 struct drift_layout {
     uint32_t n_columns;
     struct drift_column *columns;
-    uint32_t n_counts; /* counters in all */
-    char digest[65];   /* SHA-256 hex over names, roles, kinds, edges, bins, categories */
+    uint32_t n_blocks;
+    struct drift_block *blocks; /* in order of adding */
+    uint32_t n_counts;          /* counters in all */
+    char digest[65];            /* SHA-256 hex over names, roles, kinds, edges, bins, categories, blocks */
 };
 
 struct drift_layout *drift_layout_new(void);
@@ -84,6 +98,11 @@ int drift_layout_add_numeric(struct drift_layout *l, enum drift_role role, const
 int drift_layout_add_categorical(struct drift_layout *l, enum drift_role role, const char *name,
                                  const char *const *categories, uint32_t n_categories, const char *const *rare,
                                  uint32_t n_rare);
+/* Appends a block of n counters, 1 .. ; copies name and content.  Return as above: DRIFT_E_RANGE (n or len is 0 or too
+ * large, the name is empty), DRIFT_E_FULL, DRIFT_E_EXISTS, DRIFT_E_MEMORY, DRIFT_E_USAGE. */
+int drift_layout_add_block(struct drift_layout *l, const char *name, const void *content, size_t len, uint32_t n);
+/* The block of that name, or NULL. */
+const struct drift_block *drift_layout_block(const struct drift_layout *l, const char *name);
 /* Computes offsets, digest, lookup tables.  Call once, after the last column.  DRIFT_E_MEMORY, DRIFT_E_USAGE (sealed
  * before). */
 int drift_layout_seal(struct drift_layout *l);
@@ -101,6 +120,11 @@ static inline uint32_t drift_column_cell(const struct drift_column *c, double x)
 /* A category that the layout does not know gives the cell unseen.  s may be anything of n bytes: the lookup is a
  * keyed hash with a bounded number of probes, so crafted names cannot slow it down. */
 uint32_t drift_column_category(const struct drift_column *c, const char *s, size_t n);
+/* Counters of a column: specials and cells. */
+static inline uint32_t drift_column_counters(const struct drift_column *c)
+{
+    return DRIFT_N_SPECIAL + c->n_cells;
+}
 static inline uint32_t drift_column_rare(const struct drift_column *c)
 {
     return c->n_categories;

@@ -99,12 +99,35 @@ static void layout_save(const struct drift_layout *l, struct drift_buf *out)
         column_save(&l->columns[i], out);
 }
 
+static bool has_blocks(const struct drift_baseline *b)
+{
+    return b->chain[DRIFT_CHAIN_INPUT].layout->n_blocks || b->chain[DRIFT_CHAIN_LABEL].layout->n_blocks;
+}
+
+static void blocks_save(const struct drift_layout *l, struct drift_buf *out)
+{
+    drift_buf_put_varint(out, l->n_blocks);
+    for (uint32_t i = 0; i < l->n_blocks; i++) {
+        const struct drift_block *b = &l->blocks[i];
+        drift_buf_put_str(out, b->name);
+        drift_buf_put_varint(out, b->n);
+        drift_buf_put_varint(out, b->content_len);
+        drift_buf_add(out, b->content, b->content_len);
+    }
+}
+
 void drift_baseline_save_content(const struct drift_baseline *b, struct drift_buf *out)
 {
     size_t at = section_open(out, "COLS");
     for (int k = 0; k < DRIFT_N_CHAIN; k++)
         layout_save(b->chain[k].layout, out);
     section_close(out, at);
+    if (has_blocks(b)) {
+        at = section_open(out, "BLKS");
+        for (int k = 0; k < DRIFT_N_CHAIN; k++)
+            blocks_save(b->chain[k].layout, out);
+        section_close(out, at);
+    }
     at = section_open(out, "POOL");
     for (int k = 0; k < DRIFT_N_CHAIN; k++)
         drift_summary_save(b->chain[k].pooled, out);
@@ -287,7 +310,32 @@ static int cols_load(struct drift_baseline *b, struct drift_rd *r, struct drift_
         for (uint32_t i = 0; i < n; i++)
             if (column_load(l, r))
                 return parse_fail(err, "a column of its layout is not valid");
-        if (r->bad || drift_layout_seal(l))
+        if (r->bad)
+            return parse_fail(err, "its layout is not valid");
+    }
+    return 0;
+}
+
+static int block_load(struct drift_layout *l, struct drift_rd *r)
+{
+    char *name = drift_rd_str(r, DRIFT_NAME_MAX);
+    uint64_t n = drift_rd_varint(r), len = drift_rd_varint(r);
+    const uint8_t *content = r->bad || len > (uint64_t)(r->end - r->p) ? NULL : drift_rd_bytes(r, (size_t)len);
+    int rc = DRIFT_E_PARSE;
+    if (content && n <= DRIFT_BLOCK_COUNTERS_MAX)
+        rc = drift_layout_add_block(l, name, content, (size_t)len, (uint32_t)n);
+    free(name);
+    return rc;
+}
+
+static int blks_load(struct drift_baseline *b, struct drift_rd *r, struct drift_err *err)
+{
+    for (int k = 0; k < DRIFT_N_CHAIN; k++) {
+        uint32_t n = count_load(r, DRIFT_BLOCKS_MAX);
+        for (uint32_t i = 0; i < n; i++)
+            if (block_load(b->chain[k].layout, r))
+                return parse_fail(err, "a block of its layout is not valid");
+        if (r->bad)
             return parse_fail(err, "its layout is not valid");
     }
     return 0;
@@ -305,6 +353,9 @@ static struct drift_summary *counts_load(struct drift_rd *r, const struct drift_
 
 static int pool_load(struct drift_baseline *b, struct drift_rd *r, struct drift_err *err)
 {
+    for (int k = 0; k < DRIFT_N_CHAIN; k++)
+        if (drift_layout_seal(b->chain[k].layout))
+            return parse_fail(err, "its layout is not valid");
     for (int k = 0; k < DRIFT_N_CHAIN; k++)
         if (!(b->chain[k].pooled = counts_load(r, b->chain[k].layout)))
             return parse_fail(err, "its pooled counts are not valid");
@@ -353,16 +404,19 @@ static int wins_load(struct drift_baseline *b, struct drift_rd *r, struct drift_
     return 0;
 }
 
-/* One section.  META, COLS, POOL, WINS come in this order, each at most once. */
+/* One section.  META, COLS, BLKS, POOL, WINS come in this order, each at most once. */
 static int section_load(struct drift_baseline *b, const char *tag, const uint8_t *p, size_t n, struct drift_err *err)
 {
     struct drift_rd r = {p, p + n, false};
-    bool have_cols = b->chain[0].layout, have_pool = b->chain[DRIFT_N_CHAIN - 1].pooled;
+    bool have_cols = b->chain[DRIFT_N_CHAIN - 1].layout, have_pool = b->chain[DRIFT_N_CHAIN - 1].pooled;
+    bool have_blocks = have_cols && has_blocks(b);
     int rc;
     if (!memcmp(tag, "META", TAG))
         return meta_load(b, p, n, err);
     if (!memcmp(tag, "COLS", TAG) && !have_cols)
         rc = cols_load(b, &r, err);
+    else if (!memcmp(tag, "BLKS", TAG) && have_cols && !have_blocks && !have_pool)
+        rc = blks_load(b, &r, err);
     else if (!memcmp(tag, "POOL", TAG) && have_cols && !have_pool)
         rc = pool_load(b, &r, err);
     else if (!memcmp(tag, "WINS", TAG) && have_pool && !b->chain[0].windows)
@@ -376,7 +430,7 @@ static int section_load(struct drift_baseline *b, const char *tag, const uint8_t
 
 static int sections_load(struct drift_baseline *b, const uint8_t *bytes, size_t len, struct drift_err *err)
 {
-    static const char *const known[] = {"META", "COLS", "POOL", "WINS"};
+    static const char *const known[] = {"META", "COLS", "BLKS", "POOL", "WINS"};
     struct drift_rd r = {bytes + MAGIC, bytes + len, false};
     bool sealed = false;
     while (r.p < r.end) {

@@ -66,7 +66,7 @@ void drift_rate_count(enum drift_rate_id id, const struct drift_column *c, const
         break;
     }
     *ret_k = k;
-    *ret_n = total(counters, DRIFT_N_SPECIAL + c->n_cells);
+    *ret_n = total(counters, drift_column_counters(c));
 }
 
 /* ---- what is made from the pool ---- */

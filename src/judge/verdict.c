@@ -30,7 +30,7 @@ enum drift_severity drift_outcome_severity(const struct drift_outcome *o)
 uint64_t drift_outcome_total(const struct drift_summary *s, const struct drift_column *c)
 {
     uint64_t n = 0;
-    for (uint32_t i = 0; i < DRIFT_N_SPECIAL + c->n_cells; i++)
+    for (uint32_t i = 0; i < drift_column_counters(c); i++)
         n += s->counts[c->first + i];
     return n;
 }

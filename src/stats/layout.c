@@ -55,13 +55,22 @@ static void column_release(struct drift_column *c)
     drift_category_index_free(c->index);
 }
 
+static void block_release(struct drift_block *b)
+{
+    free(b->name);
+    free(b->content);
+}
+
 void drift_layout_free(struct drift_layout *l)
 {
     if (!l)
         return;
     for (uint32_t i = 0; i < l->n_columns; i++)
         column_release(&l->columns[i]);
+    for (uint32_t i = 0; i < l->n_blocks; i++)
+        block_release(&l->blocks[i]);
     free(l->columns);
+    free(l->blocks);
     free(l);
 }
 
@@ -177,6 +186,47 @@ int drift_layout_add_categorical(struct drift_layout *l, enum drift_role role, c
     return column_append(l, &c, r);
 }
 
+const struct drift_block *drift_layout_block(const struct drift_layout *l, const char *name)
+{
+    for (uint32_t i = 0; i < l->n_blocks; i++)
+        if (strcmp(l->blocks[i].name, name) == 0)
+            return &l->blocks[i];
+    return NULL;
+}
+
+static int block_check(const struct drift_layout *l, const char *name, size_t len, uint32_t n)
+{
+    uint32_t counters = 0;
+    if (l->digest[0])
+        return DRIFT_E_USAGE;
+    if (!n || n > DRIFT_BLOCK_COUNTERS_MAX || !len || len > DRIFT_BLOCK_CONTENT_MAX || !*name ||
+        strlen(name) > DRIFT_NAME_MAX)
+        return DRIFT_E_RANGE;
+    if (drift_layout_block(l, name))
+        return DRIFT_E_EXISTS;
+    for (uint32_t i = 0; i < l->n_blocks; i++)
+        counters += l->blocks[i].n;
+    return l->n_blocks == DRIFT_BLOCKS_MAX || n > DRIFT_BLOCK_COUNTERS_MAX - counters ? DRIFT_E_FULL : 0;
+}
+
+int drift_layout_add_block(struct drift_layout *l, const char *name, const void *content, size_t len, uint32_t n)
+{
+    int r = block_check(l, name, len, n);
+    if (r)
+        return r;
+    struct drift_block b = {.name = strdup(name), .n = n, .content = malloc(len), .content_len = len};
+    struct drift_block *blocks = realloc(l->blocks, (l->n_blocks + 1) * sizeof *blocks);
+    if (blocks)
+        l->blocks = blocks;
+    if (!b.name || !b.content || !blocks) {
+        block_release(&b);
+        return DRIFT_E_MEMORY;
+    }
+    memcpy(b.content, content, len);
+    l->blocks[l->n_blocks++] = b;
+    return 0;
+}
+
 /* Digest: every field as little-endian bytes with its length before it, so that no two layouts spell the same. */
 static void put_u64(EVP_MD_CTX *md, uint64_t v)
 {
@@ -213,6 +263,14 @@ static void put_column(EVP_MD_CTX *md, const struct drift_column *c)
         put_text(md, c->rare[i]);
 }
 
+static void put_block(EVP_MD_CTX *md, const struct drift_block *b)
+{
+    put_text(md, b->name);
+    put_u64(md, b->n);
+    put_u64(md, b->content_len);
+    EVP_DigestUpdate(md, b->content, b->content_len);
+}
+
 static int digest_set(struct drift_layout *l)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -225,6 +283,10 @@ static int digest_set(struct drift_layout *l)
     put_u64(md, l->n_columns);
     for (uint32_t i = 0; i < l->n_columns; i++)
         put_column(md, &l->columns[i]);
+    if (l->n_blocks) /* a layout without them has the digest that it had before there were any */
+        put_u64(md, l->n_blocks);
+    for (uint32_t i = 0; i < l->n_blocks; i++)
+        put_block(md, &l->blocks[i]);
     int done = EVP_DigestFinal_ex(md, digest, NULL);
     EVP_MD_CTX_free(md);
     for (size_t i = 0; i < 32; i++)
@@ -240,9 +302,13 @@ int drift_layout_seal(struct drift_layout *l)
     for (uint32_t i = 0; i < l->n_columns; i++) {
         struct drift_column *c = &l->columns[i];
         c->first = at;
-        at += DRIFT_N_SPECIAL + c->n_cells;
+        at += drift_column_counters(c);
         if (c->kind == DRIFT_NUMERIC && !c->grid && !(c->grid = drift_grid_new(c->edges, c->n_edges)))
             return DRIFT_E_MEMORY;
+    }
+    for (uint32_t i = 0; i < l->n_blocks; i++) {
+        l->blocks[i].first = at;
+        at += l->blocks[i].n;
     }
     l->n_counts = at;
     return digest_set(l);

@@ -85,7 +85,7 @@ static void side_init(struct side *s, const struct drift_column *c, const uint64
     s->cell = counters + DRIFT_N_SPECIAL;
     s->valid = sum_counts(s->cell, c->n_cells);
     s->total = 0;
-    for (uint32_t i = 0; i < DRIFT_N_SPECIAL + c->n_cells; i++)
+    for (uint32_t i = 0; i < drift_column_counters(c); i++)
         s->total = sum_sat(s->total, counters[i]);
     if (c->kind == DRIFT_CATEGORICAL) {
         memcpy(s->bin, s->cell, c->n_cells * sizeof *s->bin);

@@ -11,12 +11,7 @@
 
 enum { FORMAT = 1, FLAG_PARTIAL = 1, CRC_BYTES = 4, DIGEST_BYTES = 16 };
 
-static uint32_t column_counters(const struct drift_column *c)
-{
-    return DRIFT_N_SPECIAL + c->n_cells;
-}
-
-static void save_column(const uint64_t *counts, uint32_t n, struct drift_buf *out)
+static void save_counters(const uint64_t *counts, uint32_t n, struct drift_buf *out)
 {
     uint64_t last = 0;
     size_t bytes = (n + 7) / 8;
@@ -37,7 +32,7 @@ static void save_column(const uint64_t *counts, uint32_t n, struct drift_buf *ou
     }
 }
 
-static void load_column(struct drift_rd *r, uint64_t *counts, uint32_t n)
+static void load_counters(struct drift_rd *r, uint64_t *counts, uint32_t n)
 {
     uint64_t last = 0;
     const uint8_t *bitmap = drift_rd_bytes(r, (n + 7) / 8);
@@ -84,8 +79,10 @@ void drift_summary_save(const struct drift_summary *s, struct drift_buf *out)
     drift_buf_put_varint(out, s->n);
     for (uint32_t i = 0; i < s->layout->n_columns; i++) {
         const struct drift_column *c = &s->layout->columns[i];
-        save_column(s->counts + c->first, column_counters(c), out);
+        save_counters(s->counts + c->first, drift_column_counters(c), out);
     }
+    for (uint32_t i = 0; i < s->layout->n_blocks; i++)
+        save_counters(s->counts + s->layout->blocks[i].first, s->layout->blocks[i].n, out);
     for (int k = 0; k < DRIFT_N_TALLY; k++)
         save_tally(&s->tally[k], out);
 }
@@ -96,8 +93,10 @@ int drift_summary_load(struct drift_rd *r, struct drift_summary *into)
     into->n = drift_rd_varint(r);
     for (uint32_t i = 0; i < into->layout->n_columns && !r->bad; i++) {
         const struct drift_column *c = &into->layout->columns[i];
-        load_column(r, into->counts + c->first, column_counters(c));
+        load_counters(r, into->counts + c->first, drift_column_counters(c));
     }
+    for (uint32_t i = 0; i < into->layout->n_blocks && !r->bad; i++)
+        load_counters(r, into->counts + into->layout->blocks[i].first, into->layout->blocks[i].n);
     for (int k = 0; k < DRIFT_N_TALLY && !r->bad; k++)
         load_tally(r, &into->tally[k]);
     return r->bad ? DRIFT_E_PARSE : 0;

@@ -21,7 +21,7 @@ static struct drift_summary *random_summary(struct drift_rng *r, const struct dr
     return s;
 }
 
-static struct drift_baseline *sample_baseline(void)
+static struct drift_baseline *sample_baseline(bool blocks)
 {
     static const double edges[] = {-5e-324, 0, 1.5, 7e300};
     static const uint32_t bins[] = {2, 3, 5};
@@ -39,6 +39,10 @@ static struct drift_baseline *sample_baseline(void)
     ck_assert_int_eq(drift_layout_add_numeric(in, DRIFT_FEATURE, "empty", NULL, 0, false, NULL, 0), 0);
     ck_assert_int_eq(drift_layout_add_categorical(in, DRIFT_FEATURE, "service", names, 3, rare, 1), 0);
     ck_assert_int_eq(drift_layout_add_categorical(lb, DRIFT_LABEL, "label", classes, 2, NULL, 0), 0);
+    if (blocks) {
+        ck_assert_int_eq(drift_layout_add_block(in, "magnitude", "\1\0\2", 3, 128), 0);
+        ck_assert_int_eq(drift_layout_add_block(in, "segment:tenant", "acme", 4, 17), 0);
+    }
     for (int k = 0; k < DRIFT_N_CHAIN; k++) {
         struct drift_baseline_chain *c = &b->chain[k];
         ck_assert_int_eq(drift_layout_seal(c->layout), 0);
@@ -76,6 +80,14 @@ static void check_same(const struct drift_baseline *a, const struct drift_baseli
         const struct drift_baseline_chain *x = &a->chain[k], *y = &b->chain[k];
         size_t bytes = x->layout->n_counts * sizeof(uint64_t);
         ck_assert_str_eq(x->layout->digest, y->layout->digest);
+        ck_assert_uint_eq(x->layout->n_blocks, y->layout->n_blocks);
+        for (uint32_t i = 0; i < x->layout->n_blocks; i++) {
+            const struct drift_block *p = &x->layout->blocks[i], *q = &y->layout->blocks[i];
+            ck_assert_str_eq(p->name, q->name);
+            ck_assert_uint_eq(p->n, q->n);
+            ck_assert_uint_eq(p->content_len, q->content_len);
+            ck_assert_mem_eq(p->content, q->content, p->content_len);
+        }
         ck_assert_uint_eq(x->pooled->n, y->pooled->n);
         ck_assert_int_eq(memcmp(x->pooled->counts, y->pooled->counts, bytes), 0);
         ck_assert_uint_eq(x->n_windows, y->n_windows);
@@ -91,7 +103,7 @@ static void check_same(const struct drift_baseline *a, const struct drift_baseli
 
 START_TEST(round_trip)
 {
-    struct drift_baseline *b = sample_baseline(), *again = NULL;
+    struct drift_baseline *b = sample_baseline(true), *again = NULL;
     struct drift_buf first, second;
     struct drift_err err;
     char hex[DRIFT_HEX_DIGEST];
@@ -112,7 +124,7 @@ END_TEST
 
 START_TEST(digest_names_the_content)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out, changed;
     char digest[DRIFT_HEX_DIGEST];
     save(b, &out);
@@ -128,7 +140,7 @@ END_TEST
 
 START_TEST(pool_without_windows)
 {
-    struct drift_baseline *b = sample_baseline(), *again = NULL;
+    struct drift_baseline *b = sample_baseline(true), *again = NULL;
     struct drift_buf out;
     struct drift_err err;
     for (int k = 0; k < DRIFT_N_CHAIN; k++) {
@@ -164,7 +176,7 @@ static int load_exact(const void *p, size_t len, bool ret_text)
 
 START_TEST(truncation_at_each_byte)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out;
     save(b, &out);
     for (size_t n = 0; n < out.len; n++)
@@ -192,7 +204,7 @@ END_TEST
 
 START_TEST(flipped_bytes)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out;
     size_t refused = 0, taken = 0;
     save(b, &out);
@@ -216,7 +228,7 @@ END_TEST
 START_TEST(random_bytes_behind_the_digest)
 {
     struct drift_rng r = drift_rng_new(2);
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out;
     save(b, &out);
     uint8_t *p = malloc(out.len);
@@ -236,7 +248,7 @@ END_TEST
 /* Puts a section before the digest (or at the end) of a saved baseline and seals it again. */
 static int load_with_section(const char *tag, bool behind)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out, more;
     save(b, &out);
     drift_buf_init(&more, 1 << 20);
@@ -257,7 +269,7 @@ static int load_with_section(const char *tag, bool behind)
 
 START_TEST(newer_files)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out;
     save(b, &out);
     out.data[6] = '2';
@@ -276,10 +288,27 @@ START_TEST(newer_files)
 }
 END_TEST
 
+/* Files of before there were blocks are as they were; a section that names no block is not written. */
+START_TEST(without_blocks)
+{
+    struct drift_baseline *b = sample_baseline(false), *again = NULL;
+    struct drift_buf out;
+    struct drift_err err;
+    save(b, &out);
+    ck_assert_ptr_null(memmem(out.data, out.len, "BLKS", 4));
+    ck_assert_int_eq(drift_baseline_load(out.data, out.len, &again, &err), 0);
+    check_same(b, again);
+    drift_baseline_free(b);
+    drift_baseline_free(again);
+    drift_buf_release(&out);
+    ck_assert_int_eq(load_with_section("BLKS", false), DRIFT_E_PARSE); /* they have some already, and pools besides */
+}
+END_TEST
+
 /* jansson skips zero bytes between tokens: the text would no longer be what was parsed. */
 START_TEST(zero_byte_in_meta)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out;
     free(b->meta);
     b->meta = strdup("{\"id\":\"a\", \"model\":\"m\"}");
@@ -296,7 +325,7 @@ END_TEST
 
 START_TEST(too_small_a_buffer)
 {
-    struct drift_baseline *b = sample_baseline();
+    struct drift_baseline *b = sample_baseline(true);
     struct drift_buf out;
     struct drift_err err;
     drift_buf_init(&out, 300);
@@ -334,6 +363,7 @@ int main(void)
     drift_test_add(s, "flipped", flipped_bytes, 120);
     drift_test_add(s, "random", random_bytes_behind_the_digest, 60);
     drift_test_add(s, "newer", newer_files, 10);
+    drift_test_add(s, "without blocks", without_blocks, 10);
     drift_test_add(s, "zero_byte", zero_byte_in_meta, 10);
     drift_test_add(s, "too_small", too_small_a_buffer, 10);
     drift_test_add(s, "ids", ids, 10);

@@ -1,6 +1,7 @@
 /* tests/unit/stats/test_layout.c    Layouts: limits, offsets, digest, categories. */
 #include "support.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,65 @@ START_TEST(digest_tells_layouts_apart)
 }
 END_TEST
 
+static struct drift_layout *layout_with_block(const char *name, const char *content, uint32_t n)
+{
+    struct drift_layout *l = drift_layout_new();
+    ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, "a", (double[]){1, 2}, 2, false, NULL, 0), 0);
+    if (name)
+        ck_assert_int_eq(drift_layout_add_block(l, name, content, strlen(content), n), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    return l;
+}
+
+START_TEST(blocks)
+{
+    static const struct {
+        const char *name, *content;
+        uint32_t n;
+    } unlike[] = {{NULL, NULL, 0}, {"m", "x", 5}, {"n", "x", 5}, {"m", "y", 5}, {"m", "x", 6}};
+    enum { N = sizeof unlike / sizeof *unlike };
+    struct drift_layout *l[N];
+    for (int i = 0; i < N; i++) {
+        l[i] = layout_with_block(unlike[i].name, unlike[i].content, unlike[i].n);
+        for (int j = 0; j < i; j++)
+            ck_assert_msg(strcmp(l[i]->digest, l[j]->digest) != 0, "variants %d and %d", i, j);
+    }
+    ck_assert_uint_eq(l[0]->n_counts, 7);
+    ck_assert_uint_eq(l[1]->n_counts, 12);
+    ck_assert_uint_eq(drift_layout_block(l[1], "m")->first, 7);
+    ck_assert_ptr_null(drift_layout_block(l[1], "n"));
+    ck_assert_int_eq(drift_layout_add_block(l[0], "m", "x", 1, 1), DRIFT_E_USAGE);
+    for (int i = 0; i < N; i++)
+        drift_layout_free(l[i]);
+}
+END_TEST
+
+START_TEST(block_limits)
+{
+    struct drift_layout *l = drift_layout_new();
+    char name[8];
+    ck_assert_int_eq(drift_layout_add_block(l, "", "x", 1, 1), DRIFT_E_RANGE);
+    ck_assert_int_eq(drift_layout_add_block(l, "m", "x", 0, 1), DRIFT_E_RANGE);
+    ck_assert_int_eq(drift_layout_add_block(l, "m", "x", 1, 0), DRIFT_E_RANGE);
+    ck_assert_int_eq(drift_layout_add_block(l, "m", "x", 1, DRIFT_BLOCK_COUNTERS_MAX + 1), DRIFT_E_RANGE);
+    ck_assert_int_eq(drift_layout_add_block(l, "m", "x", 1, DRIFT_BLOCK_COUNTERS_MAX - 14), 0);
+    ck_assert_int_eq(drift_layout_add_block(l, "m", "x", 1, 1), DRIFT_E_EXISTS);
+    for (uint32_t i = 1; i < DRIFT_BLOCKS_MAX - 1; i++) {
+        snprintf(name, sizeof name, "b%" PRIu32, i);
+        ck_assert_int_eq(drift_layout_add_block(l, name, "x", 1, 1), 0);
+    }
+    ck_assert_int_eq(drift_layout_add_block(l, "large", "x", 1, 1), DRIFT_E_FULL); /* counters */
+    drift_layout_free(l);
+    l = drift_layout_new();
+    for (uint32_t i = 0; i < DRIFT_BLOCKS_MAX; i++) {
+        snprintf(name, sizeof name, "b%" PRIu32, i);
+        ck_assert_int_eq(drift_layout_add_block(l, name, "x", 1, 1), 0);
+    }
+    ck_assert_int_eq(drift_layout_add_block(l, "more", "x", 1, 1), DRIFT_E_FULL); /* blocks */
+    drift_layout_free(l);
+}
+END_TEST
+
 START_TEST(role_names)
 {
     ck_assert_str_eq(drift_role_name(DRIFT_FEATURE), "feature");
@@ -232,6 +292,8 @@ int main(void)
     drift_test_add(s, "many categories", many_categories, 30);
     drift_test_add(s, "limits", limits, 30);
     drift_test_add(s, "digest", digest_tells_layouts_apart, 10);
+    drift_test_add(s, "blocks", blocks, 10);
+    drift_test_add(s, "block limits", block_limits, 10);
     drift_test_add(s, "role names", role_names, 10);
     return drift_test_run(s);
 }

@@ -25,6 +25,11 @@ static struct drift_layout *make_layout(struct drift_rng *r)
             ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, name, cats, 3, NULL, 0), 0);
         }
     }
+    for (size_t i = drift_rng_below(r, 3); i > 0; i--) {
+        char name[32];
+        snprintf(name, sizeof name, "block %zu", i);
+        ck_assert_int_eq(drift_layout_add_block(l, name, "x", 1, 1 + (uint32_t)drift_rng_below(r, 300)), 0);
+    }
     ck_assert_int_eq(drift_layout_seal(l), 0);
     return l;
 }

@@ -4,13 +4,14 @@
  *     "DRFTBL1\n"   then sections: tag (4 bytes) | length u64 | bytes
  *     META  JSON: id, model, created, source (topics and range, file, learned), config hash, seed, notes
  *     COLS  the layouts: input chain, then label chain
+ *     BLKS  the layouts' blocks, input chain, then label chain; absent when there are none
  *     POOL  pooled summaries of both chains
  *     WINS  window length, then per window: start, summary    (may be absent: a pool only)
  *     DGST  SHA-256 over all bytes before it
  *     SIGN  room for signatures, behind the digest (absent today, not looked at); unknown sections with a
  *           lower-case first letter are skipped, others refuse the file as newer
  * META is JSON: {id, model, created_ms, created, content, source, config_hash, seed, driftd, notes: [text]};
- * `content` is the SHA-256 of COLS, POOL and WINS, so that the same counts are known again whatever the id.
+ * `content` is the SHA-256 of COLS, BLKS, POOL and WINS, so that the same counts are known again whatever the id.
  * The digest names the whole; the id is for people.  Threads: immutable after load. */
 #ifndef DRIFTD_BASELINE_BASELINE_H
 #define DRIFTD_BASELINE_BASELINE_H
@@ -49,7 +50,7 @@ bool drift_baseline_id_valid(const char *id);       /* [A-Za-z0-9._-]{1,128}, an
 int drift_baseline_save(struct drift_baseline *b, struct drift_buf *out, struct drift_err *err) DRIFT_MUST_CHECK;
 /* Memory that the counts of one window can take. */
 uint64_t drift_baseline_window_bytes(const struct drift_layout *l);
-/* The sections COLS, POOL and WINS alone: what META's `content` is the digest of. */
+/* The sections COLS, BLKS, POOL and WINS alone: what META's `content` is the digest of. */
 void drift_baseline_save_content(const struct drift_baseline *b, struct drift_buf *out);
 /* Parse and verify the digest.  DRIFT_E_PARSE, DRIFT_E_VERSION, DRIFT_E_CORRUPT; hostile bytes are safe. */
 int drift_baseline_load(const void *bytes, size_t len, struct drift_baseline **ret,
