@@ -38,7 +38,9 @@ extern "C" {
     X(MAX_CELL, "max_cell", 1, 1, 1, "rise of the share of the cell or category that rose most surprisingly, 0 to 1")  \
     X(G_TEST, "g_test", 1, 1, 1, "likelihood-ratio test with rare cells pooled; the effect is sqrt(G / events)")       \
     X(EVIDENCE, "evidence", 0, 0, 0,                                                                                   \
-      "sequential evidence of all columns over its alarm threshold: 1 is an alarm; of the model, needs `evidence`")
+      "sequential evidence of all columns over its alarm threshold: 1 is an alarm; of the model, needs `evidence`")    \
+    X(DETECTOR, "detector", 0, 0, 0,                                                                                   \
+      "the loudest of the model's `detectors`: 1 calls drift, .5 warns, 0 is quiet; of the model, or of the label")
 
 enum drift_measure_id {
 #define X(id, name, has_p, num, cat, help) DRIFT_MEASURE_##id,
@@ -100,7 +102,7 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.
  *
  * All measures of one column.  base and cur are the column's counters: specials, then cells
- * (DRIFT_N_SPECIAL + n_cells values).  ret[DRIFT_N_MEASURE] is indexed by id; VOLUME and EVIDENCE are NOT_DEFINED here.
+ * (DRIFT_N_SPECIAL + n_cells values).  ret[DRIFT_N_MEASURE] is indexed by id; those of the model are NOT_DEFINED here.
  * No allocation, O(n_cells).  Threads: pure. */
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE]);

@@ -20,7 +20,8 @@ static const struct rates header = {{330, 0}, {1500, 0}};
 static const struct rates body = {{2000, 1700}, {6000, 8000}};
 static const struct rates baseline = {{1000, 2200}, {3000, 12000}};
 static const struct rates evidence = {{200, 350}, {300, 450}};
-static const struct rates chain = {{4000, 400}, {12000, 2000}}; /* each: of a rule */
+static const struct rates detectors = {{60, 1200}, {60, 110000}}; /* kswin of 10,000 values takes most */
+static const struct rates chain = {{4000, 400}, {12000, 2000}};  /* each: of a rule */
 
 static void add(struct drift_cost_bytes *to, const struct rates *r, uint64_t n, uint64_t each)
 {
@@ -53,5 +54,7 @@ struct drift_cost drift_cost_of(const struct drift_config *c, const struct drift
     add(&cost.model, &chain, 1, m->n_rules);
     if (m->evidence.windows)
         add(&cost.model, &evidence, 1, cost.columns);
+    if (m->n_detectors)
+        add(&cost.model, &detectors, 1, m->n_detectors);
     return cost;
 }

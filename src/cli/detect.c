@@ -11,6 +11,7 @@
 #include "driftd/internal/cli.h"
 #include "driftd/internal/cli/source.h"
 #include "driftd/internal/cli/table.h"
+#include "driftd/internal/config/detectors.h"
 #include "driftd/internal/window/count.h"
 
 static const char help[] =
@@ -50,54 +51,16 @@ struct arguments {
     size_t n_params;
 };
 
-static int param_unknown(enum drift_detector_kind kind, const char *name)
-{
-    char list[256] = "";
-    size_t n, at = 0;
-    const struct drift_detector_param *p = drift_detector_params(kind, &n);
-    for (size_t i = 0; i < n && at < sizeof list; i++)
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", p[i].name);
-    return USAGE("%s has no parameter %s: it has %s", drift_detector_name(kind), name, list);
-}
-
-static int param_range(const struct drift_detector_param *p, const char *text)
-{
-    char list[128] = "", least[32], most[32];
-    size_t at = 0;
-    for (size_t i = 0; i < DRIFT_DETECTOR_CHOICES_MAX && p->choices[i] && at < sizeof list; i++)
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", p->choices[i]);
-    if (at)
-        return USAGE("--param %s=%s: not one of %s", p->name, text, list);
-    return USAGE("--param %s=%s: not a %snumber from %s to %s", p->name, text, p->whole ? "whole " : "",
-                 drift_detect_value_text(p, p->least, least, sizeof least),
-                 drift_detect_value_text(p, p->most, most, sizeof most));
-}
-
-static bool value_parse(const struct drift_detector_param *p, const char *text, double *ret)
-{
-    for (size_t i = 0; i < DRIFT_DETECTOR_CHOICES_MAX && p->choices[i]; i++)
-        if (!strcmp(text, p->choices[i])) {
-            *ret = (double)i;
-            return true;
-        }
-    return !p->choices[0] && drift_f64_parse(text, strlen(text), ret);
-}
-
 static int param_apply(struct drift_detect_request *q, char *text)
 {
-    size_t n;
-    const struct drift_detector_param *p = drift_detector_params(q->kind, &n);
+    struct drift_err err;
     char *is = strchr(text, '=');
-    double v;
     if (!is)
         return USAGE("--param %s: give NAME=VALUE", text);
     *is++ = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(text, p[i].name)) {
-            bool fine = value_parse(&p[i], is, &v) && !drift_detector_set(q->kind, &q->settings, text, v);
-            return fine ? 0 : param_range(&p[i], is);
-        }
-    return param_unknown(q->kind, text);
+    if (drift_detector_set_text(q->kind, &q->settings, text, is, &err))
+        return USAGE("--param %s", err.text);
+    return 0;
 }
 
 /* The first `=` ends the name; one before it makes it "is not". */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/config/detectors.h"
 #include "driftd/internal/config/topics.h"
 #include "driftd/measure.h"
 
@@ -267,7 +268,7 @@ static void check_fit(struct drift_fill *f, const struct drift_node *node, const
     const char *measure = drift_measure_name(r->measure), *scope = drift_scope_name(r->scope);
     const struct drift_node *at = drift_fill_at(node, "scope");
     if (drift_measure_of_model(r->measure)) {
-        if (r->scope != DRIFT_SCOPE_MODEL)
+        if (r->scope != DRIFT_SCOPE_MODEL && !(r->measure == DRIFT_MEASURE_DETECTOR && r->scope == DRIFT_SCOPE_LABEL))
             drift_fill_error(f, at, path, "scope", "%s is of the model as a whole: write `scope: model`", measure);
     } else if (r->scope == DRIFT_SCOPE_MODEL) {
         drift_fill_error(f, at, path, "scope", "%s is of a column: write a role or {feature: NAME}", measure);
@@ -286,6 +287,8 @@ static double effect_max(enum drift_measure_id m)
     if (m == DRIFT_MEASURE_PSI || m == DRIFT_MEASURE_PSI_RAW || m == DRIFT_MEASURE_WASSERSTEIN ||
         drift_measure_of_model(m))
         return 0;
+    if (m == DRIFT_MEASURE_DETECTOR)
+        return 1;
     return m == DRIFT_MEASURE_G_TEST ? 1.17741 /* sqrt(2 ln 2) */ : 1;
 }
 
@@ -573,6 +576,90 @@ static void check_evidence_rules(struct drift_fill *f, const struct drift_node *
                            "no rule has `measure: evidence`, so its alarms reach nobody");
 }
 
+/* ---- detectors ---- */
+
+CHECKER(detector_scope)
+{
+    struct drift_detector_config *d = base;
+    (void)f;
+    (void)path;
+    if (node->kind == DRIFT_NODE_MAP)
+        d->scope = DRIFT_SCOPE_FEATURE;
+}
+
+static void check_parameters(struct drift_fill *f, const struct drift_node *node, struct drift_detector_config *d,
+                             const struct drift_path *path)
+{
+    struct drift_path keys = {.up = path, .key = "parameters"};
+    const struct drift_node *map = drift_fill_at(node, "parameters");
+    struct drift_detector *probe = NULL;
+    struct drift_err err;
+    bool good = true;
+    drift_detector_defaults(d->kind, &d->settings);
+    for (size_t i = 0; i < d->n_parameters; i++) {
+        const struct drift_detector_parameter *p = &d->parameters[i];
+        if (!p->text || !drift_detector_set_text(d->kind, &d->settings, p->name, p->text, &err))
+            continue;
+        drift_fill_error(f, drift_fill_at(map, p->name), &keys, p->name, "%s", err.text);
+        good = false;
+    }
+    if (good && drift_detector_new(d->kind, &d->settings, &probe))
+        drift_fill_error(f, map, path, "parameters", "do not go together: see `driftd detect --detectors`");
+    drift_detector_free(probe);
+}
+
+CHECKER(detector)
+{
+    struct drift_detector_config *d = base;
+    bool errors = d->kind == DRIFT_DETECTOR_DDM || d->kind == DRIFT_DETECTOR_EDDM;
+    if (!has(node, "detector") || !has(node, "scope"))
+        return;
+    if (scope_numeric(d->scope) && (errors || d->feed == DRIFT_FEED_EVENTS))
+        drift_fill_error(f, drift_fill_at(node, "scope"), path, "scope",
+                         "%s is fed with events that are errors or not: the %s is a number",
+                         drift_detector_name(d->kind), drift_scope_name(d->scope));
+    else if (errors && d->feed == DRIFT_FEED_WINDOW)
+        drift_fill_error(f, drift_fill_at(node, "feed"), path, "feed",
+                         "%s takes errors one by one: write `feed: events`", drift_detector_name(d->kind));
+    if (scope_numeric(d->scope) && d->value)
+        drift_fill_error(f, drift_fill_at(node, "value"), path, "value", "is for categories: the %s is a number",
+                         drift_scope_name(d->scope));
+    if (d->feed == DRIFT_FEED_AUTO)
+        d->feed = errors ? DRIFT_FEED_EVENTS : DRIFT_FEED_WINDOW;
+    check_parameters(f, node, d, path);
+}
+
+/* The category, when it is not written, and windows that are seen once. */
+static void check_detectors(struct drift_fill *f, const struct drift_node *node, struct drift_model *m,
+                            const struct drift_path *path)
+{
+    const struct drift_node *map = drift_node_get(node, "detectors");
+    struct drift_path keys = {.up = path, .key = "detectors"};
+    bool any = false, needs = m->n_detectors > 0;
+    for (size_t i = 0; i < m->n_detectors; i++) {
+        struct drift_detector_config *d = &m->detectors[i];
+        const struct drift_node *at = drift_fill_at(map, d->name);
+        bool label = d->scope == DRIFT_SCOPE_LABEL;
+        const char *positive = label                              ? m->positive_label
+                               : d->scope == DRIFT_SCOPE_DECISION ? m->positive_decision
+                                                                  : NULL;
+        if (!model_carries(f, m, d->scope))
+            drift_fill_error(f, at, &keys, d->name, "no stream of the model carries %s", drift_scope_name(d->scope));
+        if (!d->value && positive)
+            d->value = drift_memory_text(f->memory, positive, strlen(positive));
+        if (!d->value && (label || d->scope == DRIFT_SCOPE_DECISION || d->scope == DRIFT_SCOPE_SOURCE))
+            drift_fill_error(f, at, &keys, d->name, "needs `value`, the category whose share is watched");
+        if (label ? m->label_every_ms < m->label_window_ms : m->every_ms < m->window_ms)
+            drift_fill_error(f, at, &keys, d->name,
+                             "takes windows that have no events in common: leave out `window.every`");
+    }
+    for (size_t i = 0; i < m->n_rules; i++)
+        any |= m->rules[i].measure == DRIFT_MEASURE_DETECTOR && m->rules[i].name;
+    if (any && !needs)
+        drift_fill_error(f, drift_fill_at(node, "rules"), path, "rules",
+                         "a rule has `measure: detector`, and the model has no `detectors`");
+}
+
 CHECKER(model)
 {
     struct drift_model *m = base;
@@ -591,6 +678,7 @@ CHECKER(model)
     } else {
         rules_default(f, m);
     }
+    check_detectors(f, node, m, path);
     if (!isnan(m->threshold) && m->n_streams && !model_carries(f, m, DRIFT_SCOPE_SCORE))
         drift_fill_error(f, drift_fill_at(node, "threshold"), path, "threshold",
                          "no stream of the model carries score");

@@ -93,7 +93,15 @@ static const struct drift_schema_choice scopes[] = {
     {"label", DRIFT_SCOPE_LABEL, "the label, a category, by the time of the label"},
     {"source", DRIFT_SCOPE_SOURCE, "the source, a category"},
     {"latency", DRIFT_SCOPE_LATENCY, "the latency, a number"},
-    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume and evidence"},
+    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume, evidence and detectors"},
+    {NULL, 0, NULL}};
+
+static const struct drift_schema_choice column_scopes[] = {
+    {"score", DRIFT_SCOPE_SCORE, "the score, a number"},
+    {"decision", DRIFT_SCOPE_DECISION, "the decision, a category"},
+    {"label", DRIFT_SCOPE_LABEL, "the label, a category, by the time of the label"},
+    {"source", DRIFT_SCOPE_SOURCE, "the source, a category"},
+    {"latency", DRIFT_SCOPE_LATENCY, "the latency, a number"},
     {NULL, 0, NULL}};
 
 const char *drift_scope_name(enum drift_scope s)
@@ -938,6 +946,69 @@ static const struct drift_schema_row evidence_keys[] = {
      .fallback_words = "1 each",
      .help = "weight by feature name; the first that matches"},
     {.key = NULL}};
+static const struct drift_schema_choice detector_kinds[] = {
+#define X(id, name, help) {name, DRIFT_DETECTOR_##id, help},
+    DRIFT_DETECTORS(X)
+#undef X
+        {NULL, 0, NULL}};
+static const struct drift_schema_choice feeds[] = {
+    {"window", DRIFT_FEED_WINDOW, "one value a window: the mean of a numeric column, the share of a category"},
+    {"events", DRIFT_FEED_EVENTS, "a 1 for each event with the category and a 0 for each other, in a random order"},
+    {NULL, 0, NULL}};
+static const struct drift_schema_row detector_scope_keys[] = {{.key = "feature",
+                                                               .type = DRIFT_T_TEXT,
+                                                               AT(drift_detector_config, feature),
+                                                               .required = true,
+                                                               .max = 256,
+                                                               .help = "the feature of that name"},
+                                                              {.key = NULL}};
+static const struct drift_schema_row detector_parameter = {
+    .key = "",
+    .type = DRIFT_T_TEXT,
+    AT(drift_detector_parameter, text),
+    .max = 64,
+    .help = "a number, or the name of a choice; `driftd detect --detectors` lists parameters, ranges and defaults"};
+static const struct drift_schema_row detector_keys[] = {
+    {.key = "detector",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_detector_config, kind),
+     .choices = detector_kinds,
+     .required = true,
+     .help = "which one"},
+    {.key = "scope",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_detector_config, scope),
+     .choices = column_scopes,
+     .sub = detector_scope_keys,
+     .check = drift_check_detector_scope,
+     .required = true,
+     .help = "whose values"},
+    {.key = "value",
+     .type = DRIFT_T_TEXT,
+     AT(drift_detector_config, value),
+     .max = 256,
+     .empty_ok = true,
+     .fallback_words = "of decision and label: `positive_decision`, `positive_label`; else needed for categories",
+     .help = "the category whose share is watched"},
+    {.key = "feed",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_detector_config, feed),
+     .choices = feeds,
+     .fallback_words = "events for ddm and eddm, else window",
+     .help = "what the detector is given"},
+    {.key = "parameters",
+     .type = DRIFT_T_NAMED,
+     MANY(drift_detector_config, parameters, n_parameters),
+     .elem = &detector_parameter,
+     .max_items = DRIFT_DETECTOR_PARAMS_MAX,
+     .fallback_words = "the detector's defaults",
+     .help = "parameters of the detector"},
+    {.key = NULL}};
+static const struct drift_schema_row detector = {.key = "",
+                                                 .type = DRIFT_T_MAP,
+                                                 .sub = detector_keys,
+                                                 .check = drift_check_detector,
+                                                 .help = "one detector; the name is free"};
 static const struct drift_schema_row model_features_keys[] = {
     {.key = "include",
      .type = DRIFT_T_TEXT,
@@ -1010,6 +1081,14 @@ static const struct drift_schema_row model_keys[] = {
      .sub = evidence_keys,
      .fallback_words = "none: windows are judged one by one",
      .help = "sequential evidence of drift, with a budget of false alarms"},
+    {.key = "detectors",
+     .type = DRIFT_T_NAMED,
+     MANY(drift_model, detectors, n_detectors),
+     .elem = &detector,
+     .max_items = DRIFT_DETECTORS_MAX,
+     .fallback_words = "none",
+     .help = "well-known change detectors by name, over figures of the windows; without a promised rate of false "
+             "alarms"},
     {.key = "features", .type = DRIFT_T_MAP, .sub = model_features_keys, .help = "which features, and their types"},
     {.key = "threshold",
      .type = DRIFT_T_NUMBER,

@@ -92,6 +92,8 @@ void drift_work_release(struct drift_work *w)
         drift_rule_result_release(&w->o.rules[i].result);
     free(w->o.rules);
     free(w->evidence_text);
+    free(w->detectors_text);
+    free(w->detectors);
     json_decref(w->o.forced);
     free(w->measures);
     free(w->why);
@@ -264,6 +266,7 @@ static void measure(struct drift_work *w)
     }
     w->v.measures = w->measures;
     drift_work_evidence(w);
+    drift_work_detectors(w);
     if (w->early) /* of a window that goes on */
         w->v.volume = (struct drift_measure){.id = DRIFT_MEASURE_VOLUME, .why = DRIFT_WHY_NO_DATA};
     else

@@ -29,7 +29,7 @@ struct drift_state {
     json_t *alerts; /* rule name -> drift_alert_json; never NULL after a read */
     enum drift_model_status status;
     struct drift_carry carry;
-    json_t *evidence; /* NULL: none */
+    json_t *evidence, *detectors; /* NULL: none */
 };
 /* Reads and parses.  AWAY; CORRUPT, PARSE, VERSION when the slot cannot be used. */
 int drift_state_read(struct drift_store *s, struct drift_chain_id id, struct drift_state *ret,
@@ -145,12 +145,20 @@ struct drift_work {
     struct drift_verdict v;
     struct drift_outcome o;
     struct drift_outcome_evidence evidence;
-    char *evidence_text; /* the chain's field `evidence` as this window leaves it; NULL: unchanged */
+    struct drift_outcome_detector *detectors;
+    /* the chain's fields `evidence` and `detectors` as this window leaves them; NULL: unchanged */
+    char *evidence_text, *detectors_text;
     size_t n_actions;
     struct drift_action *actions;
 };
 /* Moves the evidence of a measured window.  Leaves v.evidence without a value when the model asks for none. */
 void drift_work_evidence(struct drift_work *w);
+
+/* ---- detectors.c ---- */
+/* Moves the model's detectors of this chain.  Leaves v.detector without a value when nothing was fed. */
+void drift_work_detectors(struct drift_work *w);
+
+/* ---- judge.c ---- */
 bool drift_work_slides(const struct drift_work *w);
 /* Were measures and rules evaluated? */
 bool drift_work_measured(const struct drift_verdict *v);

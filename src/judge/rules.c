@@ -38,11 +38,16 @@ static bool in_scope(const struct drift_rule *rule, const struct drift_column *c
     return false;
 }
 
+static const struct drift_measure *of_verdict(const struct drift_verdict *v, enum drift_measure_id id)
+{
+    return id == DRIFT_MEASURE_EVIDENCE ? &v->evidence : id == DRIFT_MEASURE_DETECTOR ? &v->detector : &v->volume;
+}
+
 static void collect(const struct drift_rule *rule, const struct drift_verdict *v, struct drift_rule_result *ret)
 {
     if (of_model(rule)) {
         ret->n_in_scope = 1;
-        const struct drift_measure *m = rule->measure == DRIFT_MEASURE_EVIDENCE ? &v->evidence : &v->volume;
+        const struct drift_measure *m = of_verdict(v, rule->measure);
         if (m->why == DRIFT_WHY_NONE)
             ret->findings[ret->n_findings++] = (struct drift_finding){.measure = *m};
         return;

@@ -12,7 +12,7 @@
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/log.h"
 
-enum { STATE_VERSION = 1 }; /* of alerts, carry, status and evidence */
+enum { STATE_VERSION = 1 }; /* of alerts, carry, status, evidence and detectors */
 
 static const char *value_of(const struct drift_pairs *fields, const char *name, size_t *ret_len)
 {
@@ -217,6 +217,7 @@ static int parse(struct drift_chain_id id, struct drift_state *s, struct drift_e
     rc = load_alerts(id, &s->fields, &s->alerts, err);
     rc = rc ? rc : load_carry(id, &s->fields, &s->carry, err);
     rc = rc ? rc : load_object(id, &s->fields, "evidence", &s->evidence, err);
+    rc = rc ? rc : load_object(id, &s->fields, "detectors", &s->detectors, err);
     return rc ? rc : load_status(id, &s->fields, &s->status, err);
 }
 
@@ -241,6 +242,7 @@ void drift_state_release(struct drift_state *s)
     drift_plan_release(&s->plan);
     json_decref(s->alerts);
     json_decref(s->evidence);
+    json_decref(s->detectors);
     free(s->carry.blob);
     *s = (struct drift_state){0};
 }

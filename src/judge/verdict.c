@@ -395,6 +395,8 @@ char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_ac
     json_object_set_new(j, "volume", v->measures ? measure_json(&v->volume) : json_null());
     if (o->evidence)
         json_object_set_new(j, "evidence", drift_outcome_evidence_json(o->evidence));
+    if (o->n_detectors)
+        json_object_set_new(j, "detectors", drift_outcome_detectors_json(o));
     json_object_set_new(j, "rules", rules_json(o));
     json_object_set_new(j, "actions", ids_json(actions, n_actions));
     json_object_set_new(j, "status", json_string(drift_model_status_name(o->status)));

@@ -82,6 +82,8 @@ static const char *subject(const struct drift_rule *rule)
 {
     if (rule->measure == DRIFT_MEASURE_EVIDENCE)
         return "evidence of drift";
+    if (rule->measure == DRIFT_MEASURE_DETECTOR)
+        return "a change detector";
     if (rule->scope == DRIFT_SCOPE_MODEL || rule->measure == DRIFT_MEASURE_VOLUME)
         return "traffic volume";
     switch (rule->scope) {
@@ -186,12 +188,36 @@ static void add_evidence(struct drift_buf *b, const struct drift_outcome *o, con
     drift_buf_adds(b, ", ");
 }
 
+/* "score-mean (page_hinkley) calls drift at .31" */
+static void add_detectors(struct drift_buf *b, const struct drift_outcome *o, const struct drift_measure *m)
+{
+    enum { NAMED = 3 };
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_detectors && n < NAMED; i++) {
+        const struct drift_outcome_detector *d = &o->detectors[i];
+        if (!d->level || d->level * .5 < m->effect)
+            continue;
+        drift_buf_adds(b, n++ ? ", " : "");
+        add_name(b, d->config->name);
+        drift_buf_addf(b, " (%s) %s at ", drift_detector_name(d->config->kind),
+                       d->level == DRIFT_DETECTOR_DRIFT ? "calls drift" : "warns");
+        add_number(b, d->value);
+    }
+    if (!n)
+        drift_buf_adds(b, "all detectors are quiet");
+    drift_buf_adds(b, " (level ");
+    add_number(b, m->effect);
+    drift_buf_adds(b, ", ");
+}
+
 static void add_finding(struct drift_buf *b, const struct drift_outcome *o, const struct drift_finding *f,
                         const char *limit, double level)
 {
     struct drift_share s;
     if (f->measure.id == DRIFT_MEASURE_EVIDENCE) {
         add_evidence(b, o, &f->measure);
+    } else if (f->measure.id == DRIFT_MEASURE_DETECTOR) {
+        add_detectors(b, o, &f->measure);
     } else if (!f->column) {
         add_volume(b, o, &f->measure);
         drift_buf_adds(b, ", ");

@@ -23,7 +23,7 @@ enum { HEADERS_AT_ONCE = 100000, BODIES_SLACK = 32 }; /* 1/32 more bodies than a
 
 struct write {
     char *header;
-    struct drift_pair sets[5], body, *out;
+    struct drift_pair sets[6], body, *out;
     size_t n_sets, n_out, n_dels, n_w_dels, n_v_dels;
     char **dels, **w_dels, **v_dels;
     struct drift_swept swept; /* when this write is applied */
@@ -214,6 +214,10 @@ static int compose(struct drift_work *w, struct write *x, struct drift_err *err)
     if (w->evidence_text) {
         x->sets[x->n_sets++] = pair(drift_xstrdup("evidence"), w->evidence_text);
         w->evidence_text = NULL;
+    }
+    if (w->detectors_text) {
+        x->sets[x->n_sets++] = pair(drift_xstrdup("detectors"), w->detectors_text);
+        w->detectors_text = NULL;
     }
     if (w->o.status != w->o.status_before)
         x->sets[x->n_sets++] = pair(drift_xstrdup("status"), drift_state_status_text(&w->o));

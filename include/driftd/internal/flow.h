@@ -134,17 +134,17 @@ const char *drift_verdict_kind_name(enum drift_verdict_kind k);
 struct drift_verdict {
     enum drift_verdict_kind kind;
     enum drift_chain_kind chain;
-    int64_t start_ms, end_ms;                  /* its place in the chain: keys, ids and the order go by start_ms */
-    int64_t from_ms;                           /* what it is about begins here: before start_ms when windows slide */
-    uint64_t n;                                /* events, carried ones included */
-    uint64_t carried;                          /* of them: from held windows before */
-    uint64_t excluded;                         /* counts that could not be added (other layout) */
-    int64_t carried_from_ms;                   /* start of the first held window; = start_ms when carried is 0 */
-    const struct drift_summary *summary;       /* merged; layout = the baseline's (or the bare one) */
-    const struct drift_measure *measures;      /* [n_columns][DRIFT_N_MEASURE] when kind is OK or FORCED, else NULL */
-    struct drift_measure volume, evidence;     /* of the model */
-    const char *baseline_id, *baseline_digest; /* "" when unmonitored */
-    const char *unmonitored_why;               /* plain words; NULL otherwise */
+    int64_t start_ms, end_ms;             /* its place in the chain: keys, ids and the order go by start_ms */
+    int64_t from_ms;                      /* what it is about begins here: before start_ms when windows slide */
+    uint64_t n;                           /* events, carried ones included */
+    uint64_t carried;                     /* of them: from held windows before */
+    uint64_t excluded;                    /* counts that could not be added (other layout) */
+    int64_t carried_from_ms;              /* start of the first held window; = start_ms when carried is 0 */
+    const struct drift_summary *summary;  /* merged; layout = the baseline's (or the bare one) */
+    const struct drift_measure *measures; /* [n_columns][DRIFT_N_MEASURE] when kind is OK or FORCED, else NULL */
+    struct drift_measure volume, evidence, detector; /* of the model */
+    const char *baseline_id, *baseline_digest;       /* "" when unmonitored */
+    const char *unmonitored_why;                     /* plain words; NULL otherwise */
 };
 
 #endif

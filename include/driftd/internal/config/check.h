@@ -43,6 +43,8 @@ DRIFT_CHECK(time);
 DRIFT_CHECK(features);
 DRIFT_CHECK(stream);
 DRIFT_CHECK(model);
+DRIFT_CHECK(detector);
+DRIFT_CHECK(detector_scope);
 DRIFT_CHECK(scope);
 DRIFT_CHECK(rule_playbook);
 DRIFT_CHECK(rule);

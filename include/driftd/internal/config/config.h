@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "driftd/detector.h"
 #include "driftd/evidence.h"
 #include "driftd/internal/base/buf.h"
 #include "driftd/internal/base/err.h"
@@ -209,6 +210,28 @@ struct drift_evidence_config {
     struct drift_evidence_weight *weights; /* the first that matches; else 1 */
 };
 
+/* A change detector by name (driftd/detector.h), over a figure of the windows of a chain. */
+enum drift_detector_feed {
+    DRIFT_FEED_AUTO,   /* events where the detector wants errors, else window */
+    DRIFT_FEED_WINDOW, /* one value a window: a mean, or a share */
+    DRIFT_FEED_EVENTS  /* a 1 for each value of a category and a 0 for each other */
+};
+enum { DRIFT_DETECTORS_MAX = 32 }; /* of a model */
+struct drift_detector_parameter {
+    char *name, *text;
+};
+struct drift_detector_config {
+    char *name;
+    enum drift_detector_kind kind;
+    enum drift_scope scope; /* whose values; never MODEL */
+    char *feature;          /* of scope FEATURE: its name */
+    char *value;            /* of categories: the one whose share it is */
+    enum drift_detector_feed feed;
+    size_t n_parameters;
+    struct drift_detector_parameter *parameters; /* as written */
+    struct drift_detector_settings settings;     /* what they come to */
+};
+
 struct drift_model {
     char *name;
     size_t owner;
@@ -226,6 +249,8 @@ struct drift_model {
     enum drift_dedup_within dedup_within;
     uint32_t dedup_max_ids; /* of all open windows of a chain in one partition */
     struct drift_evidence_config evidence;
+    size_t n_detectors;
+    struct drift_detector_config *detectors;
     char *include; /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;

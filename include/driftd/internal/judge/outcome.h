@@ -45,6 +45,16 @@ struct drift_outcome_evidence {
     } column[10];
 };
 
+/* A change detector by name, at this window. */
+struct drift_outcome_detector {
+    const struct drift_detector_config *config;
+    const char *why;                 /* it was given nothing; NULL: it was */
+    double value;                    /* mean or share */
+    uint64_t n, k, fed;              /* values of the column, those of the category, values given */
+    enum drift_detector_level level; /* the loudest at a value of this window */
+    bool restarted;                  /* it began anew */
+};
+
 enum drift_model_status { DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, DRIFT_STATUS_UNMONITORED };
 const char *drift_model_status_name(enum drift_model_status s); /* "unknown", "ok" ... */
 
@@ -60,7 +70,9 @@ struct drift_outcome {
     size_t n_damaged;                              /* partitions whose stored counts could not be read */
     bool preliminary;                              /* the window is open: said in every text */
     const struct drift_outcome_evidence *evidence; /* NULL: none was kept */
-    json_t *forced;                                /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
+    size_t n_detectors;
+    const struct drift_outcome_detector *detectors;
+    json_t *forced; /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
     struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
     enum drift_model_status status_before, status;
@@ -86,7 +98,8 @@ json_t *drift_outcome_tally(const struct drift_tally *t, size_t top);
 json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);      /* [name] */
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
 json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
-json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e);      /* null without one */
+json_t *drift_outcome_detectors_json(const struct drift_outcome *o);
+json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e); /* null without one */
 /* Sum of a column's counters. */
 uint64_t drift_outcome_total(const struct drift_summary *s, const struct drift_column *c);
 /* Worst severity that fires now. */

@@ -5,7 +5,7 @@
  *     driftd:{p/<group>/<topic>/<n>}          hash: head fmt offset wm log adv forced partial partial_from b:* gone:*
  *                                             late:* other:* reconciled:* waits dk d:* anew owner acquired at
  *     driftd:{m/<group>/<model>}              hash of the model's input chain: head fmt judged_until plan:* cfg:*
- *                                             alerts carry status evidence first
+ *                                             alerts carry status evidence detectors first
  *     driftd:{m/<group>/<model>/label}        the same for its label chain
  *     <chain key>:w                           hash: verdict headers by window start.  Apart from the chain's own, which
  *                                             each step of the judge reads whole
@@ -189,7 +189,7 @@ int drift_store_plan_add(struct drift_store *s, struct drift_chain_id id, const 
                          size_t n_sets, enum drift_reply *ret, int64_t *ret_now_ms,
                          struct drift_err *err) DRIFT_MUST_CHECK;
 /* VERDICT: one compare-and-set writes :w, :v, :out and the hash.  `header` goes to :w under start_ms, with the script's
- * time for the placeholder @now@; `sets` go to the hash (alerts, carry, status, evidence), `dels` are fields of the
+ * time for the placeholder @now@; `sets` go to the hash (alerts, carry, status, evidence, detectors), `dels` are fields of the
  * hash, old headers in w_dels, old bodies in v_dels.  judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED. */
 struct drift_verdict_write {
     const char *prev, *new_head;
