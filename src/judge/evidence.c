@@ -131,6 +131,24 @@ static const char *text_of(const json_t *j, const char *key)
     return s ? s : "";
 }
 
+/* What an operator asked for since the last window (`driftd rearm`): "*" is all columns. */
+static void rearm(struct drift_work *w, struct drift_bank *b)
+{
+    const struct drift_layout *l = w->sum->layout;
+    const json_t *name;
+    size_t i;
+    json_array_foreach(json_object_get(w->st.evidence, "rearm"), i, name)
+    {
+        const char *s = json_is_string(name) ? json_string_value(name) : "";
+        for (uint32_t c = 0; c < l->n_columns; c++) {
+            if (strcmp(s, "*") != 0 && strcmp(s, l->columns[c].name) != 0)
+                continue;
+            drift_evidence_rearm(b->engine, c);
+            w->evidence.n_rearmed++;
+        }
+    }
+}
+
 /* Puts the stored state into the engine.  False: there is none of this baseline and setting, and it begins anew. */
 static bool take_state(struct drift_work *w, struct drift_bank *b)
 {
@@ -146,6 +164,8 @@ static bool take_state(struct drift_work *w, struct drift_bank *b)
     if (!good && drift_evidence_load(b->engine, b->bytes, b->cap))
         drift_bug("an engine does not read what it wrote");
     free(bytes);
+    if (good)
+        rearm(w, b);
     return good;
 }
 

@@ -265,6 +265,8 @@ json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e)
     json_object_set_new(j, "promised", json_boolean(e->promised));
     if (e->restarted)
         json_object_set_new(j, "restarted", json_true());
+    if (e->n_rearmed)
+        json_object_set_new(j, "rearmed", json_integer((json_int_t)e->n_rearmed));
     json_object_set_new(j, "columns", columns);
     return j;
 }

@@ -73,6 +73,25 @@ class Evidence(setting.Case):
         self.assertTrue(fired)
         self.assertRegex(json.dumps(fired[0]), r"evidence of drift is now critical.*b: values moved up \(\d+ % of the evidence\)")
 
+    def test_rearmed_columns_are_watched_at_once(self):
+        self.prepare(clear_windows=1000)
+        builder = self.driftd("rearm")
+        self.assertIn("has no evidence yet", builder.command("rearm", "-c", builder.path, check=False).stdout)
+        self.baseline()
+        self.feed(0, 20, .6, 21)
+        self.close()
+        self.assertEqual(list(self.verdicts().values())[-1]["evidence"]["level"], "alarm")
+        builder.command("rearm", "-c", builder.path, "--column", "b", "--column", "nobody")
+        builder.command("rearm", "-c", builder.path, "--column", "b")
+        self.feed(20, 2, 0, 22)
+        self.close()
+        evidence = [v["evidence"] for v in list(self.verdicts().values())[-2:]]
+        self.assertEqual([e.get("rearmed") for e in evidence], [1, None])
+        self.assertEqual([e["level"] for e in evidence], ["ok", "ok"], "mended and armed: nothing is latched")
+        self.feed(22, 10, .6, 23)
+        self.close()
+        self.assertEqual(list(self.verdicts().values())[-1]["evidence"]["level"], "alarm")
+
     def test_a_window_moves_it_once(self):
         """Killed again and again, and judged in one go: the same bytes of every verdict and of the state."""
         self.prepare()

@@ -34,7 +34,7 @@ struct drift_outcome_evidence {
     bool promised;  /* the baseline lets the budget of false alarms be promised */
     unsigned flags; /* enum drift_phase1_flag: why not */
     bool restarted; /* nothing was carried over: first window, or another baseline or other settings */
-    size_t n_columns, n_latched;
+    size_t n_columns, n_latched, n_rearmed; /* rearmed: by an operator, before this window */
     struct drift_outcome_share {
         const struct drift_column *column;
         double share;                      /* of M, 0 .. 1 */
