@@ -21,7 +21,7 @@ static const struct rates body = {{2000, 1700}, {6000, 8000}};
 static const struct rates baseline = {{1000, 2200}, {3000, 12000}};
 static const struct rates evidence = {{200, 350}, {300, 450}};
 static const struct rates detectors = {{60, 1200}, {60, 110000}}; /* kswin of 10,000 values takes most */
-static const struct rates chain = {{4000, 400}, {12000, 2000}};  /* each: of a rule */
+static const struct rates chain = {{4000, 400}, {12000, 2000}};   /* each: of a rule */
 
 static void add(struct drift_cost_bytes *to, const struct rates *r, uint64_t n, uint64_t each)
 {

@@ -189,8 +189,9 @@ int drift_store_plan_add(struct drift_store *s, struct drift_chain_id id, const 
                          size_t n_sets, enum drift_reply *ret, int64_t *ret_now_ms,
                          struct drift_err *err) DRIFT_MUST_CHECK;
 /* VERDICT: one compare-and-set writes :w, :v, :out and the hash.  `header` goes to :w under start_ms, with the script's
- * time for the placeholder @now@; `sets` go to the hash (alerts, carry, status, evidence, detectors), `dels` are fields of the
- * hash, old headers in w_dels, old bodies in v_dels.  judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED. */
+ * time for the placeholder @now@; `sets` go to the hash (alerts, carry, status, evidence, detectors), `dels` are fields
+ * of the hash, old headers in w_dels, old bodies in v_dels.  judged_until becomes end_ms.  OK, DUP, CONFLICT, JUDGED.
+ */
 struct drift_verdict_write {
     const char *prev, *new_head;
     int64_t start_ms, end_ms;

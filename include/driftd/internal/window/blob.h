@@ -1,11 +1,9 @@
 /* blob.h - a summary as bytes: packed, versioned, checksummed.
  *
  *     u8 format (1) | u8 flags | varint plan seq | layout digest (16 bytes, first half) | varint n
- *     per column, then per block: bitmap of non-zero counters, then zigzag deltas to the previous non-zero one (varints)
- *     per tally: varint slots, (string, varint count)*, varint other
- *     u32 CRC32C of everything before it
- * flags: 1 = partial (the partition was not read from the window's beginning).
- * Loading takes hostile bytes. */
+ *     per column, then per block: bitmap of non-zero counters, then zigzag deltas to the previous non-zero one
+ * (varints) per tally: varint slots, (string, varint count)*, varint other u32 CRC32C of everything before it flags: 1
+ * = partial (the partition was not read from the window's beginning). Loading takes hostile bytes. */
 #ifndef DRIFTD_WINDOW_BLOB_H
 #define DRIFTD_WINDOW_BLOB_H
 
