@@ -26,16 +26,10 @@ struct drift_group {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     rd_kafka_topic_partition_list_t *fetched;
-    bool joined;
-    atomic_bool reachable; /* read by other threads */
-    int64_t probe_ms;      /* when to ask again whether brokers are back */
+    bool joined, cooperative; /* as of the last rebalance */
+    atomic_bool reachable;    /* read by other threads */
+    int64_t probe_ms;         /* when to ask again whether brokers are back */
 };
-
-static bool cooperative(const struct drift_group *g)
-{
-    const char *protocol = rd_kafka_rebalance_protocol(g->rk);
-    return protocol && !strcmp(protocol, "COOPERATIVE");
-}
 
 /* True: it went well. */
 static bool check(rd_kafka_error_t *error, const char *what)
@@ -58,8 +52,12 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
     struct drift_group *g = opaque;
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
     bool assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, lost = rd_kafka_assignment_lost(rk);
+    /* asked for once, before anything is unassigned: a client that is closing may be gone behind that, and then this
+     * call waits for ever (2.0.2) */
+    const char *protocol = rd_kafka_rebalance_protocol(rk);
+    g->cooperative = protocol && !strcmp(protocol, "COOPERATIVE");
     drift_log(DRIFT_INFO, assign ? "partitions_granted" : "partitions_revoked", KV_I("count", list->cnt),
-              KV_S("protocol", rd_kafka_rebalance_protocol(rk)), KV_S("lost", lost ? "yes" : "no"));
+              KV_S("protocol", protocol ? protocol : "NONE"), KV_S("lost", lost ? "yes" : "no"));
     drift_count(DRIFT_M_REBALANCES, assign ? "granted" : "revoked");
     for (int i = 0; i < list->cnt; i++) {
         if (assign)
@@ -70,13 +68,13 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
     if (assign) {
         g->joined = true;
         g->reachable = true;
-        if (cooperative(g))
+        if (g->cooperative) {
             check(rd_kafka_incremental_assign(rk, none), "incremental_assign");
-        else
+        } else {
             rd_kafka_assign(rk, none);
-        if (!cooperative(g))
             g->fetched->cnt = 0;
-    } else if (cooperative(g)) {
+        }
+    } else if (g->cooperative) {
         /* only what is being fetched can be unassigned; the rest was never assigned */
         rd_kafka_topic_partition_list_t *ours = rd_kafka_topic_partition_list_new(list->cnt);
         for (int i = 0; i < list->cnt; i++)
@@ -93,7 +91,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
         g->fetched = rd_kafka_topic_partition_list_new(8);
     }
     rd_kafka_topic_partition_list_destroy(none);
-    if (cooperative(g))
+    if (g->cooperative)
         g->set.disturbed(g->set.ctx);
 }
 
@@ -236,7 +234,7 @@ int drift_group_fetch(struct drift_group *g, struct drift_fetch *list, size_t n,
     rd_kafka_resp_err_t code = 0;
     for (size_t i = 0; i < n; i++)
         rd_kafka_topic_partition_list_add(want, list[i].topic, list[i].partition)->offset = list[i].offset;
-    if (cooperative(g)) {
+    if (g->cooperative) {
         fetch_by_difference(g, list, n, want);
     } else {
         for (size_t i = 0; i < n; i++)

@@ -75,6 +75,20 @@ class Shutdown(setting.Case):
         self.store.process.signal(signal.SIGCONT)
         self.check_exact(self.times + self.times[:100])
 
+    @env.long
+    def test_leaves_again_and_again(self):
+        """A client that is closing may be gone before the last callback returns: seen once in 25 runs as a wait without end."""
+        self.prepare(4, options={**SHORT, "group.instance.id": "again"}, lateness="1h")
+        driftd = self.driftd()
+        self.fill(400)
+        for round_ in range(120):
+            process = self.run_(driftd)
+            env.wait_for(lambda p=process: p.text().count("event=partition_acquired") == 4, "it has its partitions", 40)
+            took, status = seconds(process)
+            self.assertEqual(status, 0, (round_, process.text()[-1500:]))
+            self.assertLess(took, LIMIT, round_)
+        self.check_exact(self.times)
+
     def test_second_signal_ends_at_once(self):
         self.prepare(4, options=SHORT, lateness="1h")
         process = self.run_(self.driftd())

@@ -9,6 +9,7 @@ a failure.  A suite that cannot be built or run counts as one failure, and the o
 """
 import argparse
 import fnmatch
+import json
 import os
 import re
 import subprocess
@@ -130,17 +131,52 @@ class Result(unittest.TestResult):
         self.note(test, "failed", "was expected to fail")
 
 
-def python(tally, suite, folder, only, long=False):
+def python(tally, suite, folder, only, long=False, claims=None):
     """Runs tests/<folder>/test_*.py in this process, file by file.  Tests with the attribute `long` set (env.long) are for
-    check-long, and only they."""
+    check-long, and only they.  claims: a folder where processes that share the work say which file they take."""
     path = os.path.join(ROOT, "tests", folder)
     sys.path.insert(0, path)
     names = sorted(n[:-3] for n in os.listdir(path) if re.fullmatch(r"test_\w+\.py", n)) if os.path.isdir(path) else []
-    print(f"{suite}: {len(names)} files", flush=True)
+    if not claims:
+        print(f"{suite}: {len(names)} files", flush=True)
     for name in names:
+        if claims and not claim(os.path.join(claims, name)):
+            continue
         tests = [t for t in flatten(unittest.defaultTestLoader.loadTestsFromName(name))
                  if (only and fnmatch.fnmatch(t.id(), only)) or (not only and is_long(t) == long)]
         unittest.TestSuite(tests).run(Result(tally, suite))
+
+
+def claim(path):
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        return True
+    except FileExistsError:
+        return False
+
+
+def python_shared(tally, suite, folder, only, workers=2):
+    """The same in several processes, each with servers of its own: tests with servers mostly wait."""
+    with tempfile.TemporaryDirectory(prefix="driftd-check-") as claims:
+        results = [os.path.join(claims, f"{i}.results") for i in range(workers)]
+        children = [subprocess.Popen([sys.executable, __file__, "--worker", claims, "--results", r, suite] + (["--only", only] if only else []),
+                                     cwd=ROOT) for r in results]
+        for child, path in zip(children, results):
+            child.wait()
+            try:
+                with open(path) as f:
+                    rows = json.load(f)
+            except (OSError, ValueError) as e:
+                tally.add(suite, "(worker)", "failed", 0, f"ended with status {child.returncode} and without results: {e}")
+                continue
+            for status in rows:
+                getattr(tally, status).extend((name, why) for name, why in rows[status])
+
+
+def work(tally, args):
+    python(tally, args.suites[0], "integration", args.only, claims=args.worker)
+    with open(args.results, "w") as f:
+        json.dump({"passed": tally.passed, "failed": tally.failed, "skipped": tally.skipped}, f)
 
 
 def is_long(test):
@@ -162,7 +198,7 @@ def integration(tally, only):
         if not ok:
             tally.add("integration", "build", "failed", seconds)
             return
-    python(tally, "integration", "integration", only)
+    python_shared(tally, "integration", "integration", only)
 
 
 def chaos(tally, only):
@@ -230,8 +266,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="+", choices=list(SUITES), metavar="SUITE")
     parser.add_argument("--only", help="only tests whose name matches this glob")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--results", help=argparse.SUPPRESS)
     args = parser.parse_args()
     tally, started = Tally(), time.monotonic()
+    if args.worker:
+        return work(tally, args)
     for name in args.suites:
         begun = time.monotonic()
         try:
