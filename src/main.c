@@ -15,6 +15,7 @@ static const struct {
     {"baseline", drift_cmd_baseline, "build, list, show and promote baselines"},
     {"run", drift_cmd_run, "watch: consume, compare, alert"},
     {"status", drift_cmd_status, "show partitions, windows and what they wait for"},
+    {"explain", drift_cmd_explain, "a judged window in words and bars: what changed, most first"},
     {"rearm", drift_cmd_rearm, "watch columns again whose drift was dealt with"},
     {"compare", drift_cmd_compare, "compare two files, without servers"},
     {"detect", drift_cmd_detect, "run a known change detector over a column of a file"},

@@ -17,6 +17,7 @@
 #include "driftd/embedding.h"
 #include "driftd/error.h"
 #include "driftd/evidence.h"
+#include "driftd/explain.h"
 #include "driftd/grid.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"

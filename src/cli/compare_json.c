@@ -307,8 +307,9 @@ static void put_brackets(json_t *o, const struct drift_compare_row *row)
     }
 }
 
-static json_t *row_json(const struct drift_compare_row *row, const struct drift_compare_request *r)
+static json_t *row_json(const struct drift_compare_report *rep, const struct drift_compare_row *row)
 {
+    const struct drift_compare_request *r = rep->request;
     json_t *o = json_object(), *all = json_object(), *grid = json_object();
     json_object_set_new(o, "column", text_json(row->column->name));
     json_object_set_new(o, "role", json_string(drift_role_name(row->column->role)));
@@ -326,6 +327,7 @@ static json_t *row_json(const struct drift_compare_row *row, const struct drift_
         put(o, "p", row->p);
         put(o, "p_adjusted", row->adjusted);
     }
+    json_object_set_new(o, "change", drift_compare_change_json(rep, row));
     if (r->exact)
         json_object_set_new(o, "exact", exact_json(row, r));
     return o;
@@ -345,7 +347,7 @@ void drift_compare_json(const struct drift_compare_report *rep)
     put(o, "p_gate", rep->gate);
     json_object_set_new(o, "adjust", json_string(drift_multiple_name(r->adjust)));
     for (size_t i = 0; i < rep->n; i++)
-        json_array_append_new(rows, row_json(&rep->rows[i], r));
+        json_array_append_new(rows, row_json(rep, &rep->rows[i]));
     for (uint32_t i = 0; i < new->n; i++)
         json_array_append_new(fresh, text_json(new->slots[i].text));
     json_object_set_new(o, "columns", rows);

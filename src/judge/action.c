@@ -304,6 +304,8 @@ static json_t *alert_data(const struct job *k)
     else
         json_object_set_new(j, "incident", incident_json(k, over ? r->before.incident_ms : r->after.incident_ms));
     json_object_set_new(j, "measures", findings_json(k));
+    json_object_set_new(j, "explanation", drift_outcome_explanation(k->o, r, k->cut->list));
+    json_object_set_new(j, "histogram", k->is_cut ? json_null() : drift_outcome_histogram(k->o, r));
     return j;
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINDINGS = 10, VERSIONS = 8, FIELDS = 32 };
+enum { FINDINGS = 10, VERSIONS = 8, FIELDS = 32, EXPLAINED = 8 };
 
 const char *drift_model_status_name(enum drift_model_status s)
 {
@@ -399,6 +399,7 @@ char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_ac
         json_object_set_new(j, "evidence", drift_outcome_evidence_json(o->evidence));
     if (o->n_detectors)
         json_object_set_new(j, "detectors", drift_outcome_detectors_json(o));
+    json_object_set_new(j, "explanation", drift_outcome_explanation(o, NULL, EXPLAINED));
     json_object_set_new(j, "rules", rules_json(o));
     json_object_set_new(j, "actions", ids_json(actions, n_actions));
     json_object_set_new(j, "status", json_string(drift_model_status_name(o->status)));

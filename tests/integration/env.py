@@ -61,6 +61,10 @@ def free_ports(n=1):
     raise RuntimeError(f"no {n} neighbouring free ports")
 
 
+def rfc3339(ms):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + f".{ms % 1000:03}Z"
+
+
 def wait_for(condition, what, seconds=30):
     """The first true value of condition(); AssertionError after so many seconds."""
     pause, end = threading.Event(), time.monotonic() + seconds * SLOW

@@ -71,7 +71,28 @@ class Evidence(setting.Case):
         fired = [json.loads(d["body"]) for d in self.hook.deliveries]
         fired = [b for b in fired if b["data"]["rule"]["name"] == "drift-evidence" and b["data"]["severity"] == "critical"]
         self.assertTrue(fired)
+        told = fired[0]["data"]
+        self.assertEqual((told["explanation"][0]["column"], told["explanation"][0]["direction"]), ("b", "up"))
+        self.assertRegex(told["explanation"][0]["text"], r"^moved up by 0\.\d+ sd \(median -?[\d.]+ to [\d.]+\)")
+        self.assertAlmostEqual(told["explanation"][0]["shift_sd"], .15, delta=.12)
+        self.assertEqual(told["histogram"]["column"], "b")
+        self.assertGreaterEqual(told["histogram"]["text"].count("#"), 40)
+        self.explained(START + alarm * WINDOW)
         self.assertRegex(json.dumps(fired[0]), r"evidence of drift is now critical.*b: values moved up \(\d+ % of the evidence\)")
+
+    def explained(self, at):
+        """The same by `driftd explain`; and of a window where nothing is wrong."""
+        d = self.driftd("explain")
+        ask = ["explain", "-c", d.path, "--model", setting.MODEL]
+        done = d.command(*ask, "--window", env.rfc3339(at), check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"rule drift-evidence: critical\nevidence [\d.]+, alarm at 7\.68 \(alarm\)\nlast \d+ windows \[[_.:=+*#-]+!\]\n")
+        self.assertRegex(done.stdout, r"\nb, \d+ % of the evidence: moved up by 0\.\d+ sd")
+        calm = d.command(*ask, "--window", env.rfc3339(START + 5 * WINDOW + 1), "--top", "2", "--column", "c", "--column", "x").stdout
+        self.assertRegex(calm, r"\nc: [^\n]+\n +base +now \n<= ")
+        self.assertIn("x: the baseline has no such column", calm)
+        self.assertIn("no rule found anything", d.command(*ask, "--window", env.rfc3339(START + WINDOW)).stdout)
+        self.assertIn("there is no verdict of that window", d.command(*ask, "--window", "2001-01-01T00:00:00Z", check=False).stdout)
 
     def test_rearmed_columns_are_watched_at_once(self):
         self.prepare(clear_windows=1000)

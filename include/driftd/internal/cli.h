@@ -21,6 +21,7 @@ int drift_cmd_init(int argc, char **argv);
 int drift_cmd_check(int argc, char **argv);
 int drift_cmd_run(int argc, char **argv);
 int drift_cmd_baseline(int argc, char **argv); /* build | list | show | promote */
+int drift_cmd_explain(int argc, char **argv);
 int drift_cmd_rearm(int argc, char **argv);
 int drift_cmd_compare(int argc, char **argv);
 int drift_cmd_detect(int argc, char **argv);

@@ -1,8 +1,11 @@
 /* compare.h - what `driftd compare` was asked for, and what it found.
  *
- * compare.c reads and counts, compare_report.c judges, compare_text.c and compare_json.c tell.  Threads: one owner. */
+ * compare.c reads and counts, compare_report.c judges, compare_text.c, compare_change.c and compare_json.c tell.
+ * Threads: one owner. */
 #ifndef DRIFTD_CLI_COMPARE_H
 #define DRIFTD_CLI_COMPARE_H
+
+#include <jansson.h>
 
 #include "driftd/internal/baseline/baseline.h"
 #include "driftd/internal/cli/exact.h"
@@ -89,6 +92,9 @@ void drift_compare_report_release(struct drift_compare_report *rep);
 /* On stdout. */
 void drift_compare_text(const struct drift_compare_report *rep, bool markdown);
 void drift_compare_json(const struct drift_compare_report *rep);
+/* The columns that changed, worst first, in words and bars; nothing when none did. */
+void drift_compare_changes(const struct drift_compare_report *rep, bool markdown);
+json_t *drift_compare_change_json(const struct drift_compare_report *rep, const struct drift_compare_row *row);
 
 /* "ok", "warning", "critical" */
 const char *drift_compare_verdict(enum drift_severity s);

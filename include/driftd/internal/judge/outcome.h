@@ -98,6 +98,11 @@ json_t *drift_outcome_tally(const struct drift_tally *t, size_t top);
 json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);      /* [name] */
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
 json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
+/* What changed in the columns that a rule (NULL: any) found, worst first: [{column, role, direction, text, shift_sd,
+ * share}], at most `top` and 8; empty when none did or nothing was measured. */
+json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top);
+/* The first of them as {column, text}, baseline beside window; null when there is none. */
+json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drift_outcome_rule *only);
 json_t *drift_outcome_detectors_json(const struct drift_outcome *o);
 json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e); /* null without one */
 /* Sum of a column's counters. */

@@ -1,0 +1,105 @@
+/* src/judge/explain.c    Which columns a verdict is about, most first, and what changed in them, in words. */
+#include <string.h>
+
+#include "driftd/explain.h"
+#include "driftd/internal/judge/outcome.h"
+
+enum { TOP = 8 };
+
+/* A column that something speaks for. */
+struct subject {
+    const struct drift_column *column;
+    double share; /* of the evidence; below 0: the evidence does not speak of it */
+};
+struct subjects {
+    size_t n;
+    struct subject at[TOP];
+};
+
+static void add(struct subjects *s, const struct drift_column *c, double share)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->at[i].column == c) {
+            s->at[i].share = s->at[i].share < 0 ? share : s->at[i].share;
+            return;
+        }
+    if (c && s->n < TOP)
+        s->at[s->n++] = (struct subject){c, share};
+}
+
+static void add_rule(struct subjects *s, const struct drift_outcome *o, const struct drift_outcome_rule *r)
+{
+    const struct drift_outcome_evidence *e = o->evidence;
+    if (!r->measured || r->result.breach == DRIFT_SEV_NONE)
+        return;
+    for (size_t i = 0; i < r->result.n_findings; i++)
+        if (r->result.findings[i].breach != DRIFT_SEV_NONE)
+            add(s, r->result.findings[i].column, -1);
+    for (size_t i = 0; r->rule->measure == DRIFT_MEASURE_EVIDENCE && e && i < e->n_columns; i++)
+        if (e->column[i].listed || e->column[i].latched || e->column[i].share >= .05)
+            add(s, e->column[i].column, e->column[i].share);
+}
+
+/* Of one rule, or NULL: of all that breach, the worst severity first. */
+static struct subjects subjects_of(const struct drift_outcome *o, const struct drift_outcome_rule *only)
+{
+    struct subjects s = {0};
+    if (!o->baseline || !o->verdict->measures)
+        return s;
+    if (only)
+        add_rule(&s, o, only);
+    for (int severity = DRIFT_SEV_CRITICAL; severity > DRIFT_SEV_NONE && !only; severity--)
+        for (size_t i = 0; i < o->n_rules; i++)
+            if (o->rules[i].measured && (int)o->rules[i].result.breach == severity)
+                add_rule(&s, o, &o->rules[i]);
+    for (size_t i = 0; o->evidence && i < o->evidence->n_columns; i++) /* shares of columns that rules named */
+        for (size_t k = 0; k < s.n; k++)
+            if (s.at[k].column == o->evidence->column[i].column && s.at[k].share < 0)
+                s.at[k].share = o->evidence->column[i].share;
+    return s;
+}
+
+static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
+{
+    static const char *const way[] = {"down", "none", "up"};
+    const struct drift_column *c = s->column;
+    struct drift_shift d;
+    char text[DRIFT_SHIFT_TEXT];
+    json_t *j = json_object();
+    drift_shift_of(c, drift_summary_specials(o->baseline, c), drift_summary_specials(o->verdict->summary, c), &d);
+    drift_shift_text(c, &d, text, sizeof text);
+    json_object_set_new(j, "column", drift_text_json(c->name));
+    json_object_set_new(j, "role", json_string(drift_role_name(c->role)));
+    json_object_set_new(j, "direction", json_string(way[1 + drift_shift_direction(&d)]));
+    json_object_set_new(j, "text", drift_text_json(text));
+    if (d.has_shift)
+        json_object_set_new(j, "shift_sd", json_real(d.shift_sd));
+    if (s->share >= 0)
+        json_object_set_new(j, "share", json_real(s->share));
+    return j;
+}
+
+json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top)
+{
+    struct subjects s = subjects_of(o, only);
+    json_t *list = json_array();
+    for (size_t i = 0; i < s.n && i < top; i++)
+        json_array_append_new(list, line_json(o, &s.at[i]));
+    return list;
+}
+
+json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drift_outcome_rule *only)
+{
+    struct subjects s = subjects_of(o, only);
+    char text[DRIFT_HISTOGRAM_TEXT];
+    if (!s.n)
+        return json_null();
+    const struct drift_column *c = s.at[0].column;
+    if (!drift_histogram_text(c, drift_summary_specials(o->baseline, c), drift_summary_specials(o->verdict->summary, c),
+                              false, text, sizeof text))
+        return json_null();
+    json_t *j = json_object();
+    json_object_set_new(j, "column", drift_text_json(c->name));
+    json_object_set_new(j, "text", drift_text_json(text));
+    return j;
+}
