@@ -17,7 +17,7 @@ enum { FILES_MAX = 256, MAX_WINDOWS = 5000 };
 static const char build_help[] =
     "usage: driftd baseline build -c FILE [--model M] [--from T] [--to T | --last 14d]\n"
     "                             [--file EVENTS]... [--stream S] [--edges FILE] [--id ID]\n"
-    "                             [--output FILE] [--promote]\n\n"
+    "                             [--output FILE] [--promote [--anyway]]\n\n"
     "Reads the model's events twice: once to choose cells, once to count.  Memory is bounded whatever the range.\n\n"
     "  -c, --config FILE   configuration\n"
     "      --model M       model; not needed when the configuration has one\n"
@@ -30,7 +30,8 @@ static const char build_help[] =
     "      --edges FILE    JSON with baseline.edges or edges: {column: [..]}; they become the PSI bins\n"
     "      --id ID         name of the baseline; made from model and content when not given\n"
     "      --output FILE   write it to FILE and leave Redis alone (`driftd baseline put` stores it later)\n"
-    "      --promote       promote it at once\n\n"
+    "      --promote       promote it at once\n"
+    "      --anyway        and also when it drifts itself, which no model with `evidence` should be compared with\n\n"
     "examples:\n"
     "  driftd baseline build -c driftd.yaml --last 14d --promote\n"
     "  driftd baseline build -c driftd.yaml --model phish --from 2026-01-01 --to 2026-01-15 --id phish-2026-01\n"
@@ -41,7 +42,7 @@ struct request {
     const char *files[FILES_MAX];
     size_t n_files;
     int64_t from_ms, to_ms;
-    bool promote;
+    bool promote, anyway;
 };
 
 static int bad_option(const char *option, const char *value, const char *want)
@@ -52,19 +53,14 @@ static int bad_option(const char *option, const char *value, const char *want)
 /* 0, or an exit status + 1 (so that 0 can be an exit status, too). */
 static int parse(int argc, char **argv, struct request *r)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"model", required_argument, NULL, 'm'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"to", required_argument, NULL, 't'},
-                                            {"last", required_argument, NULL, 'l'},
-                                            {"file", required_argument, NULL, 'i'},
-                                            {"stream", required_argument, NULL, 's'},
-                                            {"edges", required_argument, NULL, 'e'},
-                                            {"id", required_argument, NULL, 'd'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"promote", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"model", required_argument, NULL, 'm'},
+        {"from", required_argument, NULL, 'f'},   {"to", required_argument, NULL, 't'},
+        {"last", required_argument, NULL, 'l'},   {"file", required_argument, NULL, 'i'},
+        {"stream", required_argument, NULL, 's'}, {"edges", required_argument, NULL, 'e'},
+        {"id", required_argument, NULL, 'd'},     {"output", required_argument, NULL, 'o'},
+        {"promote", no_argument, NULL, 'p'},      {"anyway", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     int64_t last_ms = 0;
     int opt;
     *r = (struct request){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
@@ -107,6 +103,9 @@ static int parse(int argc, char **argv, struct request *r)
             break;
         case 'p':
             r->promote = true;
+            break;
+        case 'a':
+            r->anyway = true;
             break;
         case 'h':
             fputs(build_help, stdout);
@@ -188,6 +187,17 @@ static int build(const struct request *r, const struct drift_config *c, const st
     return rc;
 }
 
+/* What its windows say of it, kept in META for those who read no code. */
+static int judge(struct drift_baseline *b, struct drift_err *err)
+{
+    struct drift_phase1 *p = NULL;
+    int rc = drift_baseline_phase1(b, &p, err);
+    if (p)
+        drift_baseline_phase1_note(b, p);
+    drift_phase1_free(p);
+    return rc;
+}
+
 static int write_file(struct drift_baseline *b, const char *file, struct drift_err *err)
 {
     struct drift_buf bytes;
@@ -206,15 +216,16 @@ static int write_file(struct drift_baseline *b, const char *file, struct drift_e
     return rc;
 }
 
-static int store(const struct drift_config *c, const struct drift_model *m, struct drift_baseline *b, bool promote,
-                 struct drift_err *err)
+/* promote: NULL: only keep it; else whether to do so whatever its windows say. */
+static int store(const struct drift_config *c, const struct drift_model *m, struct drift_baseline *b,
+                 const bool *promote, struct drift_err *err)
 {
     struct drift_store *s = NULL;
     int rc = drift_store_new(&c->redis, c->kafka.group, &s, err);
     if (!rc)
         rc = drift_baseline_keep(s, b, err);
     if (!rc && promote)
-        rc = drift_baseline_promote(s, c, m, b->id, INT64_MIN, err);
+        rc = drift_baseline_promote(s, c, m, b->id, INT64_MIN, *promote, err);
     drift_store_free(s);
     return rc;
 }
@@ -233,9 +244,11 @@ int drift_baseline_build_main(int argc, char **argv)
         return status;
     int rc = build(&r, c, m, &b, &err);
     if (!rc)
+        rc = judge(b, &err);
+    if (!rc)
         drift_baseline_print(b);
     if (!rc)
-        rc = r.output ? write_file(b, r.output, &err) : store(c, m, b, r.promote, &err);
+        rc = r.output ? write_file(b, r.output, &err) : store(c, m, b, r.promote ? &r.anyway : NULL, &err);
     if (!rc && !r.output && !r.promote)
         printf("nothing is compared with it before `driftd baseline promote -c %s --model %s %s`\n", r.config, m->name,
                b->id);
@@ -284,7 +297,7 @@ int drift_baseline_put_main(int argc, char **argv)
         rc = drift_fail(&err, DRIFT_E_USAGE, DRIFT_STOP, "%s is a baseline of model %s, not of %s", argv[optind],
                         b->model, m->name);
     if (!rc)
-        rc = store(c, m, b, false, &err);
+        rc = store(c, m, b, NULL, &err);
     drift_baseline_free(b);
     drift_config_free(c);
     return rc ? drift_baseline_fail("baseline put", rc, &err) : DRIFT_EXIT_OK;

@@ -17,13 +17,16 @@
 enum { TRIES = 20 };
 
 static const char help[] =
-    "usage: driftd baseline promote -c FILE [--model M] [--from T] ID\n\n"
+    "usage: driftd baseline promote -c FILE [--model M] [--from T] [--anyway] ID\n\n"
     "Makes a baseline the one that windows are compared with, from a window boundary on: the first one that is far\n"
     "enough ahead for every instance to know of it, or the first one at or after T.  Windows before stay compared "
     "with\n"
     "what held before.  A model that has not run yet starts with it; so build and promote before replaying old "
     "events.\n"
-    "To go back, promote the baseline before.\n\n"
+    "To go back, promote the baseline before.\n"
+    "A baseline that drifts itself, or wanders so slowly that its windows say little, is refused for a model with\n"
+    "`evidence`: evidence measured against it has no promised rate of false alarms.  --anyway takes it all the "
+    "same.\n\n"
     "examples:\n"
     "  driftd baseline promote -c driftd.yaml phish-2026-01\n"
     "  driftd baseline promote -c driftd.yaml --model phish --from 2026-02-01T00:00:00Z phish-2026-01\n";
@@ -124,11 +127,34 @@ static void tell(const struct attempt *a)
                drift_time_text(a->holds_ms, from, sizeof from));
 }
 
+/* Refuses what evidence cannot be trusted with. */
+static int look(const struct drift_baseline *b, const struct drift_model *m, bool anyway, struct drift_err *err)
+{
+    struct drift_phase1 *p = NULL;
+    int rc = drift_baseline_phase1(b, &p, err);
+    if (!rc && p && !drift_phase1_promises(p)) {
+        char *why = drift_baseline_phase1_why(b, p);
+        if (!drift_baseline_stationary(p) && !anyway)
+            rc = drift_fail(err, DRIFT_E_RANGE, DRIFT_STOP,
+                            "baseline %.60s is not for model %.60s, which has evidence: %.240s; choose a calmer range, "
+                            "or promote it with --anyway, without a promised rate of false alarms",
+                            b->id, m->name, why);
+        else
+            fprintf(stderr, "no rate of false alarms is promised for model %s with baseline %s: %s\n", m->name, b->id,
+                    why);
+        free(why);
+    }
+    drift_phase1_free(p);
+    return rc;
+}
+
 int drift_baseline_promote(struct drift_store *s, const struct drift_config *c, const struct drift_model *m,
-                           const char *id, int64_t from_ms, struct drift_err *err)
+                           const char *id, int64_t from_ms, bool anyway, struct drift_err *err)
 {
     struct drift_baseline *b = NULL;
     int rc = drift_baseline_fetch(s, m->name, id, &b, err);
+    if (!rc && m->evidence.windows)
+        rc = look(b, m, anyway, err);
     if (!rc)
         rc = drift_store_baseline_activate(s, m->name, id, err);
     if (!rc)
@@ -151,16 +177,16 @@ int drift_baseline_promote(struct drift_store *s, const struct drift_config *c, 
 
 int drift_baseline_promote_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"model", required_argument, NULL, 'm'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"model", required_argument, NULL, 'm'},
+        {"from", required_argument, NULL, 'f'},   {"anyway", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     const char *config = NULL, *model = NULL;
     const struct drift_model *m;
     struct drift_store *s = NULL;
     struct drift_err err = {.text = ""};
     int64_t from_ms = INT64_MIN;
+    bool anyway = false;
     int opt, status;
     while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         if (opt == 'h') {
@@ -171,6 +197,8 @@ int drift_baseline_promote_main(int argc, char **argv)
             config = optarg;
         else if (opt == 'm')
             model = optarg;
+        else if (opt == 'a')
+            anyway = true;
         else if (opt != 'f')
             return DRIFT_EXIT_USAGE;
         else if (!drift_time_parse(optarg, strlen(optarg), &from_ms))
@@ -185,7 +213,7 @@ int drift_baseline_promote_main(int argc, char **argv)
         return status;
     int rc = drift_store_new(&c->redis, c->kafka.group, &s, &err);
     if (!rc)
-        rc = drift_baseline_promote(s, c, m, argv[optind], from_ms, &err);
+        rc = drift_baseline_promote(s, c, m, argv[optind], from_ms, anyway, &err);
     drift_store_free(s);
     drift_config_free(c);
     return rc ? drift_baseline_fail("baseline promote", rc, &err) : DRIFT_EXIT_OK;

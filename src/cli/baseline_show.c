@@ -20,7 +20,8 @@ static const char list_help[] =
 static const char show_help[] =
     "usage: driftd baseline show -c FILE [--model M] [ID]\n"
     "       driftd baseline show BASELINE-FILE\n\n"
-    "Shows the columns of a baseline: the active one, the one with that id, or a file's.\n\n"
+    "Shows the columns of a baseline: the active one, the one with that id, or a file's; then what its own windows\n"
+    "say of it: whether a rate of false alarms can be promised, what drifts or varies in it, seasons, rates.\n\n"
     "examples:\n"
     "  driftd baseline show -c driftd.yaml\n"
     "  driftd baseline show -c driftd.yaml --model phish phish-2026-01\n"
@@ -126,6 +127,17 @@ static void print_notes(const char *meta)
     json_decref(o);
 }
 
+static void print_phase1(const struct drift_baseline *b)
+{
+    struct drift_phase1 *p = NULL;
+    struct drift_err err;
+    if (drift_baseline_phase1(b, &p, &err))
+        printf("phase I: %s\n", err.text);
+    else if (p)
+        drift_baseline_phase1_print(b, p);
+    drift_phase1_free(p);
+}
+
 void drift_baseline_print(const struct drift_baseline *b)
 {
     char created[32], model[256];
@@ -136,6 +148,7 @@ void drift_baseline_print(const struct drift_baseline *b)
     print_notes(b->meta);
     print_chain(&b->chain[DRIFT_CHAIN_INPUT], "inputs");
     print_chain(&b->chain[DRIFT_CHAIN_LABEL], "labels");
+    print_phase1(b);
 }
 
 /* ---- list ---- */

@@ -282,5 +282,83 @@ class Baseline(env.Case):
             self.assertEqual(done.stdout, "")
 
 
+class Phase1(env.Case):
+    """What a baseline's own windows say of it: printed, kept, and a reason not to compare with it."""
+    WINDOWS, EVENTS = 120, 150
+
+    def setUp(self):
+        super().setUp()
+        self.store = self.redis()
+        self.config = env.configuration("127.0.0.1:1", self.store.port, self.receiver(), group="phase1")
+        self.config["streams"] = {"events": {"topic": "t", "format": "json", "time": "ts", "model": "model", "features": "f"}}
+        self.config["models"] = {"m": {"owner": "soc", "window": {"size": "1h"}, "evidence": {"false_alarms": "1 per 90d"}}}
+
+    def file(self, mean):
+        """mean(feature, window): of features a, b, c with unit spread; 3 % of c are null."""
+        rng, path = random.Random(5), os.path.join(self.dir, "events.ndjson")
+        with open(path, "w") as f:
+            for w in range(self.WINDOWS):
+                for i in range(self.EVENTS):
+                    row = {k: round(rng.gauss(mean(k, w), 1), 4) for k in "abc"}
+                    if rng.random() < .03:
+                        row["c"] = None
+                    f.write(json.dumps({"ts": START + w * HOUR + i * HOUR // self.EVENTS, "model": "m", "f": row}) + "\n")
+        return path
+
+    def run_(self, *args, status=0):
+        driftd = env.Driftd(self.dir, self.config)
+        done = driftd.command("baseline", args[0], "-c", driftd.path, *args[1:], check=False)
+        self.assertEqual(done.returncode, status, done.stdout[-1500:] + done.stderr[-2000:])
+        return done
+
+    def meta(self, name):
+        return read(self.store.command("GET", f"driftd:{{b/m}}:{name}"))["meta"]["phase1"]
+
+    def test_calm(self):
+        done = self.run_("build", "--file", self.file(lambda k, w: 0), "--id", "calm", "--promote")
+        self.assertIn("phase I: 120 windows of 1h, 150 events each", done.stdout)
+        self.assertIn(": a rate of false alarms can be promised\n", done.stdout)
+        self.assertRegex(done.stdout, r"rate: `c` null, true rate 2\.\d+ to 3\.\d+ %")
+        self.assertNotIn("no rate", done.stderr)
+        p = self.meta("calm")
+        self.assertEqual((p["promises"], p["stationary"], p["flags"], p["why"]), (True, True, [], []))
+        self.assertEqual((p["windows"], p["events"]), (120, 150))
+        low, high = next(c for c in p["columns"] if c["column"] == "c")["rates"]["null"]
+        self.assertTrue(.02 < low < .03 < high < .04, (low, high))
+        self.assertIn("a rate of false alarms can be promised", self.run_("show").stdout)
+
+    def test_baseline_that_drifts_itself(self):
+        path = self.file(lambda k, w: .5 if k in "ab" and w >= 70 else 0)
+        done = self.run_("build", "--file", path, "--id", "moved", "--promote", status=1)
+        said = r"the baseline itself drifts in `a` \(\+0\.\d+ sd\), `b` \(\+0\.\d+ sd\) between windows 70 " \
+               r"\(2026-01-03T21:00:00Z\) and 71 \(2026-01-03T22:00:00Z\)"
+        self.assertRegex(done.stdout, said)
+        self.assertIn("no rate of false alarms can be promised", done.stdout)
+        self.assertIn("baseline moved is not for model m, which has evidence", done.stderr)
+        self.assertRegex(done.stderr, said)
+        p = self.meta("moved")
+        self.assertEqual((p["promises"], p["stationary"]), (False, False))
+        self.assertIn("split", p["flags"])
+        a = next(c for c in p["columns"] if c["column"] == "a")
+        self.assertEqual((a["location"]["split"], a["location"]["split_at"]), (70, "2026-01-03T22:00:00Z"))
+        self.assertNotRegex(self.run_("list").stdout, r"moved .*active")
+        self.run_("promote", "moved", status=1)
+        done = self.run_("promote", "--anyway", "moved")
+        self.assertRegex(done.stderr, "no rate of false alarms is promised for model m with baseline moved: " + said)
+        self.assertRegex(self.run_("list").stdout, r"moved .*active")
+        del self.config["models"]["m"]["evidence"]  # nothing there that could be wrong
+        self.assertNotIn("no rate", self.run_("promote", "moved").stderr)
+
+    def test_season_and_few_windows(self):
+        path = self.file(lambda k, w: .5 * ((w % 24) < 12) if k == "b" else 0)
+        done = self.run_("build", "--file", path, "--id", "daily")
+        self.assertRegex(done.stdout, r"season: `b` location goes by the hour of day, \d\d %")
+        self.assertTrue(self.meta("daily")["promises"])
+        path = self.file(lambda k, w: 0)
+        done = self.run_("build", "--file", path, "--id", "short", "--to", "2026-01-02", "--promote")
+        self.assertIn("24 windows are fewer than 72", done.stdout)
+        self.assertIn("24 windows are fewer than 72", done.stderr)  # promoted: it does not drift
+
+
 if __name__ == "__main__":
     env.unittest.main()

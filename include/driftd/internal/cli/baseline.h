@@ -7,6 +7,7 @@
 #include "driftd/internal/baseline/baseline.h"
 #include "driftd/internal/config/config.h"
 #include "driftd/internal/store/store.h"
+#include "driftd/phase1.h"
 
 int drift_baseline_build_main(int argc, char **argv);
 int drift_baseline_put_main(int argc, char **argv);
@@ -27,10 +28,22 @@ int drift_baseline_fetch(struct drift_store *s, const char *model, const char *i
                          struct drift_err *err) DRIFT_MUST_CHECK;
 /* Saves into the store and says so on stdout; the same content under the same id is no error. */
 int drift_baseline_keep(struct drift_store *s, struct drift_baseline *b, struct drift_err *err) DRIFT_MUST_CHECK;
-/* Table of a baseline's columns on stdout. */
+/* Table of a baseline's columns on stdout, then what phase I says of it. */
 void drift_baseline_print(const struct drift_baseline *b);
-/* Makes it hold from a window boundary on and says from when; from_ms INT64_MIN: as soon as possible. */
+/* Makes it hold from a window boundary on and says from when; from_ms INT64_MIN: as soon as possible.
+ * DRIFT_E_RANGE for a baseline that drifts itself, when the model has `evidence`, unless anyway. */
 int drift_baseline_promote(struct drift_store *s, const struct drift_config *c, const struct drift_model *m,
-                           const char *id, int64_t from_ms, struct drift_err *err) DRIFT_MUST_CHECK;
+                           const char *id, int64_t from_ms, bool anyway, struct drift_err *err) DRIFT_MUST_CHECK;
+
+/* ---- baseline_phase1.c: the input chain's windows judged (driftd/phase1.h) ---- */
+/* *ret is NULL when there is nothing to judge; freed with drift_phase1_free, before b. */
+int drift_baseline_phase1(const struct drift_baseline *b, struct drift_phase1 **ret,
+                          struct drift_err *err) DRIFT_MUST_CHECK;
+bool drift_baseline_stationary(const struct drift_phase1 *p); /* neither split nor wandering slowly */
+void drift_baseline_phase1_print(const struct drift_baseline *b, const struct drift_phase1 *p);
+/* Puts it into META: {promises, stationary, flags, why: [text], windows, effective, events, columns: [..]}. */
+void drift_baseline_phase1_note(struct drift_baseline *b, const struct drift_phase1 *p);
+/* The first reason against it, "" without one; heap. */
+char *drift_baseline_phase1_why(const struct drift_baseline *b, const struct drift_phase1 *p);
 
 #endif
