@@ -4,7 +4,7 @@ INSTALL = tests/support/install.sh
 CHECK = $(PYTHON) tests/support/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check check-unit check-asan check-integration check-long chaos check-image model calibrate bench fuzz format clean
+.PHONY: help build demo check check-unit check-asan check-integration check-long chaos check-image model calibrate bench bench-detect fuzz format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ calibrate: ## simulate what the statistics promise: sizes of tests, false alarms
 bench: ## one JSON line a figure
 	@$(INSTALL) build demo test
 	@tests/bench/run.sh
+
+bench-detect: ## false alarms and delays beside peers from PyPI on ../shared/data; QUICK=1 is short
+	@$(INSTALL) build demo test bench
+	@cmake --preset release >/dev/null && cmake --build --preset release --target detect_windows -- --quiet
+	@$(PYTHON) tests/bench/detect/detect.py $(if $(QUICK),--quick)
 
 fuzz: ## each fuzz target for SECONDS (60)
 	@$(INSTALL) build test fuzz
