@@ -46,8 +46,9 @@ static void orthogonalise(const double *mass, const double *phi, unsigned rows, 
 static bool row_make(const double *mass, double *phi, unsigned r, const double *t, size_t n)
 {
     double *v = phi + r * n;
+    const double *row = r ? v - n : NULL;
     for (size_t i = 0; i < n; i++)
-        v[i] = r ? t[i] * v[i - n] : t[i];
+        v[i] = row ? t[i] * row[i] : t[i];
     double before = sqrt(inner(mass, v, v, n));
     orthogonalise(mass, phi, r, v, n);
     double norm = sqrt(inner(mass, v, v, n));
