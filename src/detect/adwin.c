@@ -209,12 +209,4 @@ static void io(void *state, const double *param, struct state_io *io)
     w->n = n;
 }
 
-const struct detector_ops detector_adwin = {
-    .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .values = VALUES_ANY,
-    .size = size,
-    .init = init,
-    .add = add,
-    .io = io,
-};
+const struct detector_ops detector_adwin = {params, sizeof params / sizeof *params, VALUES_ANY, size, init, add, io};

@@ -1,7 +1,7 @@
 /* bytes.h - numbers to and from bytes, bounded; private to the detect room, which does not know base.
  *
- * Little endian; doubles as their bits.  A writer that is full and a reader that is at its end set a flag and go on
- * doing nothing, so that callers look once, at the end. */
+ * Little endian; doubles as their bits.  A writer that is full only counts, as one into NULL does, so that a length can
+ * be asked for; a reader that ran over remembers it and gives 0.  Callers look once, at the end. */
 #ifndef DRIFTD_DETECT_BYTES_H
 #define DRIFTD_DETECT_BYTES_H
 
@@ -11,8 +11,8 @@
 #include <string.h>
 
 struct bytes_writer {
-    uint8_t *p, *end;
-    bool full;
+    uint8_t *p; /* NULL: only count */
+    size_t cap, len;
 };
 struct bytes_reader {
     const uint8_t *p, *end;
@@ -21,10 +21,9 @@ struct bytes_reader {
 
 static inline void bytes_put(struct bytes_writer *w, uint64_t v, unsigned n_bytes)
 {
-    if ((size_t)(w->end - w->p) < n_bytes)
-        w->full = true;
-    for (unsigned i = 0; i < n_bytes && !w->full; i++, v >>= 8)
-        *w->p++ = (uint8_t)v;
+    for (unsigned i = 0; i < n_bytes; i++, w->len++, v >>= 8)
+        if (w->p && w->len < w->cap)
+            w->p[w->len] = (uint8_t)v;
 }
 static inline void bytes_put_varint(struct bytes_writer *w, uint64_t v)
 {
@@ -41,6 +40,12 @@ static inline void bytes_put_double(struct bytes_writer *w, double x)
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     bytes_put(w, bits, 8);
+}
+
+/* The bytes written; 0 when there was no room for all. */
+static inline size_t bytes_written(const struct bytes_writer *w)
+{
+    return w->len <= w->cap ? w->len : 0;
 }
 
 static inline uint64_t bytes_get(struct bytes_reader *r, unsigned n_bytes)

@@ -85,13 +85,13 @@ int drift_concordance_fit(const double *rows, size_t n_rows, uint32_t n_features
 
 size_t drift_concordance_save(const struct drift_concordance *c, uint8_t *out, size_t cap)
 {
-    struct bytes_writer w = {out, out + cap, false};
+    struct bytes_writer w = {.p = out, .cap = cap};
     bytes_put(&w, FORMAT, 1);
     bytes_put(&w, c->n_features, 1);
     bytes_put(&w, c->null_word, 8);
     for (uint32_t i = 0; i < c->n_features; i++)
         bytes_put_double(&w, c->cut[i]);
-    return w.full ? 0 : (size_t)(w.p - out);
+    return bytes_written(&w);
 }
 
 int drift_concordance_load(const uint8_t *p, size_t len, struct drift_concordance *ret)

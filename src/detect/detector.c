@@ -185,37 +185,13 @@ int drift_detector_add(struct drift_detector *d, double x, enum drift_detector_l
 
 /* ---- saved state ---- */
 
-static void bits_out(struct state_io *io, uint64_t v, size_t bytes)
-{
-    if (io->left < bytes) {
-        io->bad = true;
-        return;
-    }
-    for (size_t i = 0; i < bytes; i++)
-        *io->out++ = (uint8_t)(v >> 8 * i);
-    io->left -= bytes;
-}
-
-static uint64_t bits_in(struct state_io *io, size_t bytes)
-{
-    uint64_t v = 0;
-    if (io->left < bytes) {
-        io->bad = true;
-        return 0;
-    }
-    for (size_t i = 0; i < bytes; i++)
-        v |= (uint64_t)*io->in++ << 8 * i;
-    io->left -= bytes;
-    return v;
-}
-
 void state_u64(struct state_io *io, uint64_t *v, uint64_t most)
 {
     if (io->saving) {
-        bits_out(io, *v, 8);
+        bytes_put(&io->out, *v, 8);
         return;
     }
-    *v = bits_in(io, 8);
+    *v = bytes_get(&io->in, 8);
     if (*v > most) {
         *v = 0;
         io->bad = true;
@@ -225,10 +201,10 @@ void state_u64(struct state_io *io, uint64_t *v, uint64_t most)
 void state_u32(struct state_io *io, uint32_t *v, uint32_t most)
 {
     if (io->saving) {
-        bits_out(io, *v, 4);
+        bytes_put(&io->out, *v, 4);
         return;
     }
-    *v = (uint32_t)bits_in(io, 4);
+    *v = (uint32_t)bytes_get(&io->in, 4);
     if (*v > most) {
         *v = 0;
         io->bad = true;
@@ -238,24 +214,21 @@ void state_u32(struct state_io *io, uint32_t *v, uint32_t most)
 void state_flag(struct state_io *io, bool *v)
 {
     if (io->saving) {
-        bits_out(io, *v, 1);
+        bytes_put(&io->out, *v, 1);
         return;
     }
-    uint64_t got = bits_in(io, 1);
+    uint64_t got = bytes_get(&io->in, 1);
     *v = got == 1;
     io->bad |= got > 1;
 }
 
 void state_f64(struct state_io *io, double *v, double least, double most)
 {
-    uint64_t bits;
     if (io->saving) {
-        memcpy(&bits, v, sizeof bits);
-        bits_out(io, bits, 8);
+        bytes_put_double(&io->out, *v);
         return;
     }
-    bits = bits_in(io, 8);
-    memcpy(v, &bits, sizeof bits);
+    *v = bytes_get_double(&io->in);
     if (!(*v >= least && *v <= most)) {
         *v = 0;
         io->bad = true;
@@ -275,6 +248,7 @@ static void state_pass(struct drift_detector *d, struct state_io *io)
 {
     state_u64(io, &d->n, STATE_COUNT_MAX);
     kinds[d->kind]->io(d->state, d->param, io);
+    io->bad |= io->in.bad;
 }
 
 /* No field takes more bytes saved than in memory. */
@@ -285,20 +259,19 @@ size_t drift_detector_state_max(const struct drift_detector *d)
 
 int drift_detector_save(const struct drift_detector *d, uint8_t *buf, size_t cap, size_t *ret_len)
 {
-    struct state_io io = {.saving = true, .out = buf, .left = cap};
+    struct state_io io = {.saving = true, .out = {.p = buf, .cap = cap}};
     const struct detector_ops *ops = kinds[d->kind];
     const uint8_t head[HEAD_BYTES] = {'d', 'd', VERSION, (uint8_t)d->kind};
     for (size_t i = 0; i < HEAD_BYTES; i++)
-        bits_out(&io, head[i], 1);
+        bytes_put(&io.out, head[i], 1);
     for (size_t i = 0; i < ops->n_params; i++)
         state_f64(&io, &((struct drift_detector *)(uintptr_t)d)->param[i], 0, 0);
     state_pass((struct drift_detector *)(uintptr_t)d, &io); /* saving only reads */
-    if (!io.bad)
-        bits_out(&io, checksum(buf, (size_t)(io.out - buf)), SUM_BYTES);
-    if (io.bad)
+    if (io.bad || io.out.len > cap)
         return DRIFT_E_FULL;
-    *ret_len = (size_t)(io.out - buf);
-    return 0;
+    bytes_put(&io.out, checksum(buf, io.out.len), SUM_BYTES);
+    *ret_len = io.out.len;
+    return io.out.len > cap ? DRIFT_E_FULL : 0;
 }
 
 int drift_detector_load(const uint8_t *bytes, size_t n, struct drift_detector **ret_d)
@@ -309,19 +282,19 @@ int drift_detector_load(const uint8_t *bytes, size_t n, struct drift_detector **
         return DRIFT_E_CORRUPT;
     if (bytes[2] > VERSION)
         return DRIFT_E_VERSION;
-    struct state_io tail = {.in = bytes + n - SUM_BYTES, .left = SUM_BYTES};
+    struct bytes_reader tail = {.p = bytes + n - SUM_BYTES, .end = bytes + n};
     if (bytes[2] != VERSION || !known((enum drift_detector_kind)bytes[3]) ||
-        bits_in(&tail, SUM_BYTES) != checksum(bytes, n - SUM_BYTES))
+        bytes_get(&tail, SUM_BYTES) != checksum(bytes, n - SUM_BYTES))
         return DRIFT_E_CORRUPT;
-    struct state_io io = {.in = bytes + HEAD_BYTES, .left = n - HEAD_BYTES - SUM_BYTES};
+    struct state_io io = {.in = {.p = bytes + HEAD_BYTES, .end = bytes + n - SUM_BYTES}};
     enum drift_detector_kind kind = (enum drift_detector_kind)bytes[3];
     for (size_t i = 0; i < kinds[kind]->n_params; i++)
         state_f64(&io, &s.value[i], kinds[kind]->params[i].least, kinds[kind]->params[i].most);
-    int rc = io.bad ? DRIFT_E_CORRUPT : drift_detector_new(kind, &s, &d);
+    int rc = io.bad || io.in.bad ? DRIFT_E_CORRUPT : drift_detector_new(kind, &s, &d);
     if (rc)
         return rc == DRIFT_E_MEMORY ? rc : DRIFT_E_CORRUPT;
     state_pass(d, &io);
-    if (io.bad || io.left) {
+    if (io.bad || io.in.p != io.in.end) {
         drift_detector_free(d);
         return DRIFT_E_CORRUPT;
     }

@@ -6,14 +6,14 @@
 #ifndef DRIFTD_DETECT_DETECTOR_KIND_H
 #define DRIFTD_DETECT_DETECTOR_KIND_H
 
+#include "bytes.h"
 #include "driftd/detector.h"
 
 /* Fields of a state on their way out or in.  On the way in, a value outside its bounds makes `bad`. */
 struct state_io {
     bool saving, bad;
-    uint8_t *out;
-    const uint8_t *in;
-    size_t left;
+    struct bytes_writer out;
+    struct bytes_reader in;
 };
 void state_u64(struct state_io *io, uint64_t *v, uint64_t most);
 void state_u32(struct state_io *io, uint32_t *v, uint32_t most);

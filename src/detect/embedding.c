@@ -456,7 +456,7 @@ static void put_all(struct bytes_writer *w, const int64_t *v, size_t n)
 
 size_t drift_embedding_save(const struct drift_embedding *e, uint8_t *out, size_t cap)
 {
-    struct bytes_writer w = {out, out + cap, false};
+    struct bytes_writer w = {.p = out, .cap = cap};
     bytes_put(&w, FORMAT, 1);
     bytes_put(&w, e->spec.n_features, 2);
     bytes_put(&w, e->spec.n_terms, 2);
@@ -472,7 +472,7 @@ size_t drift_embedding_save(const struct drift_embedding *e, uint8_t *out, size_
     put_all(&w, e->coarse, e->spec.n_terms);
     put_all(&w, e->product, triangle(e->spec.n_terms));
     put_all(&w, e->tuned, 3);
-    return w.full ? 0 : (size_t)(w.p - out);
+    return bytes_written(&w);
 }
 
 /* Reads n totals of terms up to `unit` over `events`. */

@@ -4,32 +4,32 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "bytes.h"
 #include "driftd/error.h"
 #include "evidence.h"
-#include "words.h"
 
 static const uint64_t magic = 0x31564554464452ull; /* "RDFTEV1" */
 enum { VERSION = 1 };
 
-static void column_save(struct words_out *o, const struct bank_column *b)
+static void column_save(struct bytes_writer *o, const struct bank_column *b)
 {
-    put_u64(o, b->latched ? (uint64_t)b->n_clear + 1 : 0);
+    bytes_put(o, b->latched ? (uint64_t)b->n_clear + 1 : 0, 8);
     for (int s = 0; s < DRIFT_N_STREAM; s++) {
         if (!b->stream[s].used)
             continue;
         if (b->latched)
-            put_f64(o, b->stream[s].z_sum);
+            bytes_put_double(o, b->stream[s].z_sum);
         for (int k = 0; k < BETS && !b->latched; k++)
-            put_f64(o, b->stream[s].r[k]);
+            bytes_put_double(o, b->stream[s].r[k]);
     }
 }
 
-static void save(const struct drift_evidence *e, struct words_out *o)
+static void save(const struct drift_evidence *e, struct bytes_writer *o)
 {
-    put_u64(o, magic);
-    put_u64(o, VERSION);
-    put_u64(o, e->shape);
-    put_u64(o, (uint64_t)e->last_ms);
+    bytes_put(o, magic, 8);
+    bytes_put(o, VERSION, 8);
+    bytes_put(o, e->shape, 8);
+    bytes_put(o, (uint64_t)e->last_ms, 8);
     for (uint32_t i = 0; i < e->phase1->layout->n_columns; i++)
         if (e->column[i].view.watched)
             column_save(o, &e->column[i]);
@@ -37,7 +37,7 @@ static void save(const struct drift_evidence *e, struct words_out *o)
 
 int drift_evidence_save(const struct drift_evidence *e, uint8_t *ret, size_t cap, size_t *ret_len)
 {
-    struct words_out o = {.p = ret, .cap = cap};
+    struct bytes_writer o = {.p = ret, .cap = cap};
     save(e, &o);
     *ret_len = o.len;
     return ret && o.len > cap ? DRIFT_E_FULL : 0;
@@ -55,10 +55,10 @@ size_t drift_evidence_bytes(const struct drift_evidence *e)
 }
 
 /* Reads a column; into NULL: only looks whether it can be. */
-static bool column_load(struct words_in *in, const struct bank_column *shape, struct bank_column *into,
+static bool column_load(struct bytes_reader *in, const struct bank_column *shape, struct bank_column *into,
                         uint32_t clear_windows)
 {
-    uint64_t latch = get_u64(in);
+    uint64_t latch = bytes_get(in, 8);
     bool good = latch <= (uint64_t)clear_windows + 1 || latch <= 1000000;
     if (into) {
         into->latched = into->view.latched = latch > 0;
@@ -67,12 +67,12 @@ static bool column_load(struct words_in *in, const struct bank_column *shape, st
     for (int s = 0; s < DRIFT_N_STREAM && good; s++) {
         if (!shape->stream[s].used)
             continue;
-        double z = latch ? get_f64(in) : 0;
+        double z = latch ? bytes_get_double(in) : 0;
         good = fabs(z) <= Z_MAX * (double)latch; /* false for NaN */
         if (into)
             into->stream[s].z_sum = z;
         for (int k = 0; k < BETS && good; k++) {
-            double r = latch ? 0 : get_f64(in);
+            double r = latch ? 0 : bytes_get_double(in);
             good = r >= 0 && r <= R_MAX;
             if (into)
                 into->stream[s].r[k] = r;
@@ -81,7 +81,7 @@ static bool column_load(struct words_in *in, const struct bank_column *shape, st
     return good;
 }
 
-static bool columns_load(struct drift_evidence *e, struct words_in *in, bool apply)
+static bool columns_load(struct drift_evidence *e, struct bytes_reader *in, bool apply)
 {
     for (uint32_t i = 0; i < e->phase1->layout->n_columns; i++) {
         struct bank_column *b = &e->column[i];
@@ -93,20 +93,20 @@ static bool columns_load(struct drift_evidence *e, struct words_in *in, bool app
 
 int drift_evidence_load(struct drift_evidence *e, const uint8_t *bytes, size_t len)
 {
-    struct words_in in = {.p = bytes, .len = len};
-    if (get_u64(&in) != magic)
+    struct bytes_reader in = {.p = bytes, .end = bytes + len};
+    if (bytes_get(&in, 8) != magic)
         return DRIFT_E_PARSE;
-    if (get_u64(&in) != VERSION)
-        return in.over ? DRIFT_E_PARSE : DRIFT_E_VERSION;
-    uint64_t shape = get_u64(&in);
-    int64_t last_ms = (int64_t)get_u64(&in);
-    if (in.over)
+    if (bytes_get(&in, 8) != VERSION)
+        return in.bad ? DRIFT_E_PARSE : DRIFT_E_VERSION;
+    uint64_t shape = bytes_get(&in, 8);
+    int64_t last_ms = (int64_t)bytes_get(&in, 8);
+    if (in.bad)
         return DRIFT_E_PARSE;
     if (shape != e->shape)
         return DRIFT_E_MISMATCH;
-    struct words_in again = in;
+    struct bytes_reader again = in;
     bool good = columns_load(e, &in, false);
-    if (in.over || (good && in.at != len))
+    if (in.bad || (good && in.p != in.end))
         return DRIFT_E_PARSE;
     if (!good)
         return DRIFT_E_CORRUPT;

@@ -107,12 +107,4 @@ static void io(void *state, const double *param, struct state_io *io)
     state_flag(io, &s->drifted);
 }
 
-const struct detector_ops detector_ewma = {
-    .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .values = VALUES_ANY,
-    .size = size,
-    .init = init,
-    .add = add,
-    .io = io,
-};
+const struct detector_ops detector_ewma = {params, sizeof params / sizeof *params, VALUES_ANY, size, init, add, io};

@@ -211,12 +211,4 @@ static void io(void *state, const double *param, struct state_io *io)
         state_f64(io, &s->value[(s->at + i) % w], -DRIFT_DETECTOR_VALUE_MAX, DRIFT_DETECTOR_VALUE_MAX);
 }
 
-const struct detector_ops detector_kswin = {
-    .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .values = VALUES_ANY,
-    .size = size,
-    .init = init,
-    .add = add,
-    .io = io,
-};
+const struct detector_ops detector_kswin = {params, sizeof params / sizeof *params, VALUES_ANY, size, init, add, io};

@@ -2,28 +2,28 @@
 #include <math.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "driftd/error.h"
 #include "driftd/psi.h"
 #include "phase1.h"
-#include "words.h"
 
 static const uint64_t magic = 0x315048504654u; /* "TFPHP1" */
 enum { VERSION = 1 };
 
 /* One list of the numbers for both ways: put or get, with the limits of what a number can be. */
 struct numbers {
-    struct words_out *out;
-    struct words_in *in;
+    struct bytes_writer *out;
+    struct bytes_reader *in;
     bool bad;
 };
 
 static void f64(struct numbers *x, double *v, double low, double high)
 {
     if (x->out) {
-        put_f64(x->out, *v);
+        bytes_put_double(x->out, *v);
         return;
     }
-    *v = get_f64(x->in);
+    *v = bytes_get_double(x->in);
     if (!(*v >= low && *v <= high))
         x->bad = true;
 }
@@ -31,10 +31,10 @@ static void f64(struct numbers *x, double *v, double low, double high)
 static void u32(struct numbers *x, uint32_t *v, uint32_t high)
 {
     if (x->out) {
-        put_u64(x->out, *v);
+        bytes_put(x->out, *v, 8);
         return;
     }
-    uint64_t u = get_u64(x->in);
+    uint64_t u = bytes_get(x->in, 8);
     if (u > high)
         x->bad = true;
     *v = u > high ? 0 : (uint32_t)u;
@@ -110,12 +110,12 @@ static void head_numbers(struct numbers *x, struct drift_phase1 *p)
 
 int drift_phase1_save(const struct drift_phase1 *p, uint8_t *ret, size_t cap, size_t *ret_len)
 {
-    struct words_out o = {.p = ret, .cap = cap};
+    struct bytes_writer o = {.p = ret, .cap = cap};
     struct numbers x = {.out = &o};
     struct drift_phase1 head = *p;
-    put_u64(&o, magic);
-    put_u64(&o, VERSION);
-    put_u64(&o, p->pool_hash);
+    bytes_put(&o, magic, 8);
+    bytes_put(&o, VERSION, 8);
+    bytes_put(&o, p->pool_hash, 8);
     head_numbers(&x, &head);
     for (uint32_t i = 0; i < p->layout->n_columns; i++) {
         struct drift_phase1_column column = p->column[i];
@@ -143,7 +143,7 @@ static int columns_load(struct numbers *x, const struct drift_summary *pooled, s
     int rc = 0;
     for (uint32_t i = 0; !rc && i < p->layout->n_columns; i++) {
         column_numbers(x, &p->column[i], &p->layout->columns[i], p->n_windows);
-        if (x->in->over)
+        if (x->in->bad)
             return DRIFT_E_PARSE;
         if (x->bad)
             return DRIFT_E_CORRUPT;
@@ -154,21 +154,21 @@ static int columns_load(struct numbers *x, const struct drift_summary *pooled, s
 
 int drift_phase1_load(const uint8_t *bytes, size_t len, const struct drift_summary *pooled, struct drift_phase1 **ret)
 {
-    struct words_in in = {.p = bytes, .len = len};
+    struct bytes_reader in = {.p = bytes, .end = bytes + len};
     struct numbers x = {.in = &in};
     struct drift_phase1 *p = NULL;
-    if (get_u64(&in) != magic)
+    if (bytes_get(&in, 8) != magic)
         return DRIFT_E_PARSE;
-    if (get_u64(&in) != VERSION)
-        return in.over ? DRIFT_E_PARSE : DRIFT_E_VERSION;
-    if (get_u64(&in) != phase1_pool_hash(pooled))
-        return in.over ? DRIFT_E_PARSE : DRIFT_E_MISMATCH;
+    if (bytes_get(&in, 8) != VERSION)
+        return in.bad ? DRIFT_E_PARSE : DRIFT_E_VERSION;
+    if (bytes_get(&in, 8) != phase1_pool_hash(pooled))
+        return in.bad ? DRIFT_E_PARSE : DRIFT_E_MISMATCH;
     int rc = phase1_new(pooled, &p);
     if (rc)
         return rc;
     head_numbers(&x, p);
-    rc = in.over ? DRIFT_E_PARSE : x.bad ? DRIFT_E_CORRUPT : columns_load(&x, pooled, p);
-    if (!rc && in.at != len)
+    rc = in.bad ? DRIFT_E_PARSE : x.bad ? DRIFT_E_CORRUPT : columns_load(&x, pooled, p);
+    if (!rc && in.p != in.end)
         rc = DRIFT_E_PARSE;
     if (rc) {
         drift_phase1_free(p);

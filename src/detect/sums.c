@@ -29,13 +29,13 @@ int drift_sums_merge(int64_t *into, const int64_t *from, size_t length)
 
 size_t drift_sums_save(const int64_t *sums, size_t length, uint8_t *out, size_t cap)
 {
-    struct bytes_writer w = {out, out + cap, false};
+    struct bytes_writer w = {.p = out, .cap = cap};
     bytes_put(&w, FORMAT, 1);
     bytes_put_varint(&w, length);
     bytes_put_varint(&w, (uint64_t)sums[0]);
     for (size_t i = 1; i < length; i++)
         bytes_put_signed(&w, sums[i]);
-    return w.full ? 0 : (size_t)(w.p - out);
+    return bytes_written(&w);
 }
 
 int drift_sums_load(const uint8_t *p, size_t len, int64_t *ret_sums, size_t length, int64_t unit)
