@@ -8,6 +8,7 @@
 #include "driftd/internal/ingest/partition.h"
 #include "driftd/internal/window/blob.h"
 #include "driftd/internal/window/idset.h"
+#include "pairs.h"
 #include "support.h"
 
 enum { WINDOW = 1000, LATENESS = 1500, EVENTS = 400, WINDOWS = 64, IDS = 250, SNAPSHOTS = 4 };
@@ -50,41 +51,11 @@ static void make_chain(struct drift_chain *c, enum drift_chain_kind kind)
     free(json);
 }
 
-/* A slot as Redis would hold it. */
-static void slot_set(struct drift_pairs *s, const char *name, const char *value, size_t len)
-{
-    struct drift_pair *f = NULL;
-    for (size_t i = 0; i < s->n; i++)
-        if (!strcmp(s->pair[i].name, name))
-            f = &s->pair[i];
-    if (!f) {
-        s->pair = realloc(s->pair, (s->n + 1) * sizeof *f);
-        f = &s->pair[s->n++];
-        *f = (struct drift_pair){.name = strdup(name)};
-    }
-    free(f->value);
-    f->value = calloc(len + 1, 1);
-    memcpy(f->value, value, len);
-    f->len = len;
-}
-
-static void slot_del(struct drift_pairs *s, const char *name)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (!strcmp(s->pair[i].name, name)) {
-            free(s->pair[i].name);
-            free(s->pair[i].value);
-            s->pair[i] = s->pair[--s->n];
-            return;
-        }
-    ck_abort_msg("a flush deletes %s, which is not there", name);
-}
-
 static void slot_copy(struct drift_pairs *to, const struct drift_pairs *from)
 {
     drift_pairs_release(to);
     for (size_t i = 0; i < from->n; i++)
-        slot_set(to, from->pair[i].name, from->pair[i].value, from->pair[i].len);
+        pairs_set(to, from->pair[i].name, from->pair[i].value, from->pair[i].len);
 }
 
 static size_t slot_fields(const struct drift_pairs *s, const char *prefix)
@@ -101,9 +72,9 @@ static void flush(struct drift_partition *p, struct drift_pairs *s)
     size_t bytes;
     drift_partition_prepare(p, 0, &f, &bytes);
     for (size_t i = 0; i < f.n_sets; i++)
-        slot_set(s, f.sets[i].name, f.sets[i].value, f.sets[i].len);
+        pairs_set(s, f.sets[i].name, f.sets[i].value, f.sets[i].len);
     for (size_t i = 0; i < f.n_dels; i++)
-        slot_del(s, f.dels[i]);
+        ck_assert_msg(pairs_del(s, f.dels[i]), "a flush deletes %s, which is not there", f.dels[i]);
     drift_partition_flushed(p);
 }
 
@@ -290,7 +261,7 @@ START_TEST(closed_windows_lose_their_ids)
         if (way == 0) {
             drift_partition_pass(p, 1, 9000);
         } else {
-            slot_set(&s, "wm", "9000", 4);
+            pairs_set(&s, "wm", "9000", 4);
             if (way == 1) {
                 drift_partition_advanced(p, 9000);
             } else {
@@ -342,14 +313,14 @@ START_TEST(hostile_slot)
     struct drift_pair chunk = *drift_pairs_find(&s, "d:m%2F1:i:0:0");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         slot_copy(&hurt, &s);
-        slot_set(&hurt, bad[i][0], bad[i][1] ? bad[i][1] : chunk.value, bad[i][1] ? strlen(bad[i][1]) : chunk.len);
+        pairs_set(&hurt, bad[i][0], bad[i][1] ? bad[i][1] : chunk.value, bad[i][1] ? strlen(bad[i][1]) : chunk.len);
         p = drift_partition_new(&(struct drift_partition_settings){"t", 0, &stream, 1, chains, 5000});
         ck_assert_msg(drift_partition_load(p, &hurt, &err) != 0, "%s=%s", bad[i][0], bad[i][1]);
         ck_assert_msg(strstr(err.text, bad[i][0]), "%s: %s", bad[i][0], err.text);
         drift_partition_free(p);
     }
     slot_copy(&hurt, &s);
-    slot_del(&hurt, "dk");
+    pairs_del(&hurt, "dk");
     p = drift_partition_new(&(struct drift_partition_settings){"t", 0, &stream, 1, chains, 5000});
     ck_assert_int_eq(drift_partition_load(p, &hurt, &err), DRIFT_E_CORRUPT);
     drift_partition_free(p);

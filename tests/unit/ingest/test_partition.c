@@ -7,6 +7,7 @@
 #include "driftd/internal/base/meter.h"
 #include "driftd/internal/ingest/partition.h"
 #include "driftd/internal/window/blob.h"
+#include "pairs.h"
 #include "support.h"
 
 enum { WINDOW = 1000, LATENESS = 1500, EVENTS = 300, WINDOWS = 64 };
@@ -48,39 +49,9 @@ static void make_chain(struct drift_chain *c)
 struct slot {
     struct drift_pairs fields;
 };
-static void slot_set(struct slot *s, const char *name, const char *value, size_t len)
-{
-    struct drift_pair *f = NULL;
-    for (size_t i = 0; i < s->fields.n; i++)
-        if (!strcmp(s->fields.pair[i].name, name))
-            f = &s->fields.pair[i];
-    if (!f) {
-        s->fields.pair = realloc(s->fields.pair, (s->fields.n + 1) * sizeof *f);
-        f = &s->fields.pair[s->fields.n++];
-        f->name = strdup(name);
-        f->value = NULL;
-    }
-    free(f->value);
-    f->value = malloc(len + 1);
-    memcpy(f->value, value, len);
-    f->value[len] = 0;
-    f->len = len;
-}
-static void slot_del(struct slot *s, const char *name)
-{
-    for (size_t i = 0; i < s->fields.n; i++)
-        if (!strcmp(s->fields.pair[i].name, name)) {
-            free(s->fields.pair[i].name);
-            free(s->fields.pair[i].value);
-            s->fields.pair[i] = s->fields.pair[--s->fields.n];
-            return;
-        }
-}
 static void slot_free(struct slot *s)
 {
-    while (s->fields.n)
-        slot_del(s, s->fields.pair[0].name);
-    free(s->fields.pair);
+    drift_pairs_release(&s->fields);
 }
 
 static void flush(struct drift_partition *p, struct slot *s)
@@ -89,9 +60,9 @@ static void flush(struct drift_partition *p, struct slot *s)
     size_t bytes;
     drift_partition_prepare(p, 0, &f, &bytes);
     for (size_t i = 0; i < f.n_sets; i++)
-        slot_set(s, f.sets[i].name, f.sets[i].value, f.sets[i].len);
+        pairs_set(&s->fields, f.sets[i].name, f.sets[i].value, f.sets[i].len);
     for (size_t i = 0; i < f.n_dels; i++)
-        slot_del(s, f.dels[i]);
+        pairs_del(&s->fields, f.dels[i]);
     drift_partition_flushed(p);
 }
 
@@ -183,8 +154,8 @@ START_TEST(idle_advance_and_drop)
     ck_assert(drift_partition_dirty(p, 0) && !drift_partition_urgent(p));
     ck_assert(!drift_partition_closes(p, 1499) && drift_partition_closes(p, 1500)); /* [-1000, 0) */
     flush(p, &s);
-    slot_set(&s, "adv", "500:9000:1", 10);
-    slot_set(&s, "wm", "9000", 4);
+    pairs_set(&s.fields, "adv", "500:9000:1", 10);
+    pairs_set(&s.fields, "wm", "9000", 4);
     drift_partition_advanced(p, 9000);
     ck_assert_int_eq(drift_partition_count(p, 0, &ev), DRIFT_REASON_LATE_AFTER_IDLE);
     drift_partition_free(p);
@@ -283,15 +254,15 @@ START_TEST(idle_and_log_apart)
     ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_NONE);
     drift_partition_pass(p, 0, 9000);
     flush(p, &s);
-    slot_set(&s, "adv", "9000:20000:1", 12);
-    slot_set(&s, "wm", "20000", 5);
+    pairs_set(&s.fields, "adv", "9000:20000:1", 12);
+    pairs_set(&s.fields, "wm", "20000", 5);
     drift_partition_advanced(p, 20000);
     at.time_ms = 12000;
     ck_assert_int_eq(drift_partition_count(p, 0, &at), DRIFT_REASON_LATE_AFTER_IDLE);
     drift_partition_pass(p, 1, 12000);
     flush(p, &s);
-    slot_set(&s, "adv", "20000:30000:2", 13);
-    slot_set(&s, "wm", "30000", 5);
+    pairs_set(&s.fields, "adv", "20000:30000:2", 13);
+    pairs_set(&s.fields, "wm", "30000", 5);
     drift_partition_advanced(p, 30000);
     for (int again = 0; again < 2; again++) {
         at.time_ms = 7000; /* closed by the log's 12000 */
@@ -387,7 +358,7 @@ START_TEST(hostile_slot)
     drift_blob_save(sum, 0, false, &blob);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct slot s = {0};
-        slot_set(&s, bad[i][0], bad[i][1] ? bad[i][1] : blob.data, bad[i][1] ? strlen(bad[i][1]) : blob.len);
+        pairs_set(&s.fields, bad[i][0], bad[i][1] ? bad[i][1] : blob.data, bad[i][1] ? strlen(bad[i][1]) : blob.len);
         struct drift_partition *p = drift_partition_new(
             &(struct drift_partition_settings){"t", 0, &stream, 1, (struct drift_chain *[]){&c}, 5000});
         ck_assert_msg(drift_partition_load(p, &s.fields, &err) != 0, "%s=%s", bad[i][0], bad[i][1]);
@@ -397,7 +368,7 @@ START_TEST(hostile_slot)
     }
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         struct slot s = {0};
-        slot_set(&s, odd[i][0], odd[i][1], strlen(odd[i][1]));
+        pairs_set(&s.fields, odd[i][0], odd[i][1], strlen(odd[i][1]));
         struct drift_partition *p = start(&c, &s);
         for (int64_t t = 0; t < 20000; t += 700) {
             struct drift_event ev = {.time_ms = t, .score = {.kind = DRIFT_V_NUM, .num = .5}};
@@ -524,9 +495,9 @@ START_TEST(many_windows)
     drift_partition_prepare(p, 10000, &f, &bytes);
     ck_assert_uint_eq(f.n_dels, 2990);
     for (size_t i = 0; i < f.n_dels; i++)
-        slot_del(&s, f.dels[i]);
+        pairs_del(&s.fields, f.dels[i]);
     for (size_t i = 0; i < f.n_sets; i++)
-        slot_set(&s, f.sets[i].name, f.sets[i].value, f.sets[i].len);
+        pairs_set(&s.fields, f.sets[i].name, f.sets[i].value, f.sets[i].len);
     drift_partition_flushed(p);
     ck_assert(!drift_partition_dirty(p, 10000));
     ck_assert_int_eq(number(&s, "gone:m%2F1:i"), 2990 * WINDOW);

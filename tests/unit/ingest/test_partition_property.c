@@ -8,6 +8,7 @@
 
 #include "driftd/internal/ingest/partition.h"
 #include "driftd/internal/window/blob.h"
+#include "pairs.h"
 #include "support.h"
 
 enum {
@@ -152,39 +153,6 @@ static void recount(const struct log *log, const struct advance *adv, size_t n_a
 
 /* ---- a slot with the scripts' rules ---- */
 
-static void pairs_set(struct drift_pairs *s, const char *name, const char *value, size_t len)
-{
-    struct drift_pair *f = NULL;
-    for (size_t i = 0; i < s->n; i++)
-        if (!strcmp(s->pair[i].name, name))
-            f = &s->pair[i];
-    if (!f) {
-        s->pair = drift_xrealloc(s->pair, s->n + 1, sizeof *f);
-        f = &s->pair[s->n++];
-        *f = (struct drift_pair){.name = drift_xstrdup(name)};
-    }
-    free(f->value);
-    f->value = drift_xcalloc(len + 1, 1);
-    memcpy(f->value, value, len);
-    f->len = len;
-}
-static void pairs_del(struct drift_pairs *s, const char *name)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (!strcmp(s->pair[i].name, name)) {
-            free(s->pair[i].name);
-            free(s->pair[i].value);
-            s->pair[i] = s->pair[--s->n];
-            return;
-        }
-}
-static void pairs_free(struct drift_pairs *s)
-{
-    while (s->n)
-        pairs_del(s, s->pair[0].name);
-    free(s->pair);
-    *s = (struct drift_pairs){0};
-}
 static int64_t number(const struct drift_pairs *s, const char *prefix, const char *key, const char *rest)
 {
     char name[200];
@@ -207,7 +175,7 @@ struct request { /* a flush or an advance that may be applied later */
 
 static void request_free(struct request *q)
 {
-    pairs_free(&q->sets);
+    drift_pairs_release(&q->sets);
     for (size_t i = 0; i < q->n_dels; i++)
         free(q->dels[i]);
     free(q->dels);
@@ -216,7 +184,7 @@ static void request_free(struct request *q)
 
 static void snapshot(struct slot *s)
 {
-    pairs_free(&s->before);
+    drift_pairs_release(&s->before);
     for (size_t i = 0; i < s->now.n; i++)
         pairs_set(&s->before, s->now.pair[i].name, s->now.pair[i].value, s->now.pair[i].len);
     s->head_before = s->head;
@@ -229,7 +197,7 @@ static void fail_over(struct slot *s)
     for (size_t i = 0; i < s->before.n; i++)
         pairs_set(&s->now, s->before.pair[i].name, s->before.pair[i].value, s->before.pair[i].len);
     s->head = s->head_before;
-    pairs_free(&lost);
+    drift_pairs_release(&lost);
 }
 
 /* FLUSH of scripts.c. */
@@ -469,9 +437,9 @@ static void run_free(struct run *r)
     drift_partition_free(r->p);
     for (int c = 0; c < CHAINS; c++)
         drift_chain_release(&r->chain[c]);
-    pairs_free(&r->slot.now);
-    pairs_free(&r->slot.before);
-    pairs_free(&r->judged);
+    drift_pairs_release(&r->slot.now);
+    drift_pairs_release(&r->slot.before);
+    drift_pairs_release(&r->judged);
     request_free(&r->late);
 }
 

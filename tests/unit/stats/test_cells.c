@@ -102,24 +102,7 @@ static struct drift_layout *layout_of(const json_t *c, uint32_t n_cells)
 
 static void values_measure(struct values *vs, const json_t *c)
 {
-    uint64_t base[CELLS_MAX], cur[CELLS_MAX];
-    size_t n = counts_read(json_object_get(c, "base"), base);
-    struct drift_measure m[DRIFT_N_MEASURE];
-    ck_assert_uint_eq(counts_read(json_object_get(c, "cur"), cur), n);
-    struct drift_layout *l = layout_of(c, (uint32_t)n - DRIFT_N_SPECIAL);
-    drift_measure_column(&l->columns[0], base, cur, m);
-    for (int i = 0; i < DRIFT_N_MEASURE; i++) {
-        const char *name = drift_measure_name((enum drift_measure_id)i);
-        put(vs, m[i].why, "%s.why", name);
-        put(vs, m[i].effect, "%s.effect", name);
-        put(vs, m[i].value, "%s.value", name);
-        put(vs, m[i].baseline, "%s.baseline", name);
-        put(vs, m[i].low, "%s.low", name);
-        put(vs, m[i].high, "%s.high", name);
-        put(vs, m[i].p_value, "%s.p_value", name);
-        put(vs, m[i].dof, "%s.dof", name);
-    }
-    drift_layout_free(l);
+    put_measures(vs, c, layout_of);
 }
 
 static double number(const json_t *c, const char *key)

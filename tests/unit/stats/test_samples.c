@@ -4,15 +4,6 @@
 
 enum { COMPARED_MIN = 2300 };
 
-static size_t numbers_read(const json_t *list, double *ret)
-{
-    size_t n = json_array_size(list);
-    ck_assert_uint_le(n, CELLS_MAX);
-    for (size_t i = 0; i < n; i++)
-        ret[i] = json_number_value(json_array_get(list, i));
-    return n;
-}
-
 static void values_samples(struct values *vs, const json_t *c)
 {
     double x[CELLS_MAX], y[CELLS_MAX];

@@ -21,6 +21,7 @@
 #include "driftd/error.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"
+#include "driftd/measure.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
 #include "driftd/samples.h"
@@ -420,6 +421,39 @@ static inline size_t counts_read(const json_t *list, uint64_t *ret)
     for (size_t i = 0; i < n; i++)
         ret[i] = (uint64_t)json_integer_value(json_array_get(list, i));
     return n;
+}
+
+static inline size_t numbers_read(const json_t *list, double *ret)
+{
+    size_t n = json_array_size(list);
+    ck_assert_uint_le(n, CELLS_MAX);
+    for (size_t i = 0; i < n; i++)
+        ret[i] = json_number_value(json_array_get(list, i));
+    return n;
+}
+
+/* All measures of a column: counters "base" and "cur", layout as the caller makes it of the case and its cells. */
+static inline void put_measures(struct values *vs, const json_t *c,
+                                struct drift_layout *(*layout_of)(const json_t *c, uint32_t n_cells))
+{
+    uint64_t base[CELLS_MAX], cur[CELLS_MAX];
+    size_t n = counts_read(json_object_get(c, "base"), base);
+    struct drift_measure m[DRIFT_N_MEASURE];
+    ck_assert_uint_eq(counts_read(json_object_get(c, "cur"), cur), n);
+    struct drift_layout *l = layout_of(c, (uint32_t)n - DRIFT_N_SPECIAL);
+    drift_measure_column(&l->columns[0], base, cur, m);
+    for (int i = 0; i < DRIFT_N_MEASURE; i++) {
+        const char *name = drift_measure_name((enum drift_measure_id)i);
+        put(vs, m[i].why, "%s.why", name);
+        put(vs, m[i].effect, "%s.effect", name);
+        put(vs, m[i].value, "%s.value", name);
+        put(vs, m[i].baseline, "%s.baseline", name);
+        put(vs, m[i].low, "%s.low", name);
+        put(vs, m[i].high, "%s.high", name);
+        put(vs, m[i].p_value, "%s.p_value", name);
+        put(vs, m[i].dof, "%s.dof", name);
+    }
+    drift_layout_free(l);
 }
 
 static inline json_t *json_read(const char *path)
