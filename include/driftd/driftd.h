@@ -24,6 +24,7 @@
 #include "driftd/ks_null.h"
 #include "driftd/layout.h"
 #include "driftd/legendre.h"
+#include "driftd/magnitude.h"
 #include "driftd/max_cell.h"
 #include "driftd/measure.h"
 #include "driftd/multiple.h"

@@ -18,6 +18,7 @@
 
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/window/count.h"
+#include "driftd/magnitude.h"
 
 enum {
     FIRST_SAMPLE = 64,
@@ -465,7 +466,8 @@ int drift_builder_freeze(struct drift_builder *b, struct drift_err *err)
     }
     free(order);
     for (int k = 0; k < DRIFT_N_CHAIN && !rc; k++) {
-        rc = drift_layout_seal(b->chain[k].layout);
+        rc = drift_magnitude_add(b->chain[k].layout);
+        rc = rc ? rc : drift_layout_seal(b->chain[k].layout);
         if (rc)
             drift_fail(err, rc, DRIFT_STOP, "the baseline's layout cannot be sealed: %s", drift_code_name(rc));
     }

@@ -11,6 +11,7 @@
 #include "driftd/internal/cli/compare.h"
 #include "driftd/internal/cli/source.h"
 #include "driftd/legendre.h"
+#include "driftd/magnitude.h"
 #include "driftd/tail.h"
 
 enum { SHOWN = 5 };
@@ -28,6 +29,13 @@ static bool changed(const struct drift_compare_row *row)
     return row->severity != DRIFT_SEV_NONE || (row->has_p && row->adjusted < .05);
 }
 
+static bool unit_of(const struct drift_compare_report *rep, const struct drift_column *c, struct drift_unit_change *ret)
+{
+    int k = c->role == DRIFT_LABEL ? DRIFT_CHAIN_LABEL : DRIFT_CHAIN_INPUT;
+    const struct drift_summary *before = rep->counts->baseline->chain[k].pooled;
+    return drift_magnitude_of(before, rep->counts->current[k], (uint32_t)(c - before->layout->columns), ret);
+}
+
 void drift_compare_changes(const struct drift_compare_report *rep, bool markdown)
 {
     bool utf8 = setlocale(LC_CTYPE, "") && !strcmp(nl_langinfo(CODESET), "UTF-8");
@@ -41,6 +49,7 @@ void drift_compare_changes(const struct drift_compare_report *rep, bool markdown
         const struct drift_column *c = rep->rows[i].column;
         const uint64_t *p, *q;
         struct drift_shift d;
+        struct drift_unit_change u;
         char name[80], text[DRIFT_SHIFT_TEXT], bars[DRIFT_HISTOGRAM_TEXT];
         if (!changed(&rep->rows[i]))
             continue;
@@ -49,6 +58,8 @@ void drift_compare_changes(const struct drift_compare_report *rep, bool markdown
         drift_shift_of(c, p, q, &d);
         drift_shift_text(c, &d, text, sizeof text);
         printf("\n%s: %s\n", drift_printable(c->name, name, sizeof name), text);
+        if (unit_of(rep, c, &u) && drift_magnitude_text(&u, text, sizeof text))
+            puts(text);
         if (drift_histogram_text(c, p, q, utf8, bars, sizeof bars))
             printf("%s%s%s", fence, bars, fence);
     }
@@ -89,6 +100,7 @@ json_t *drift_compare_change_json(const struct drift_compare_report *rep, const 
     const uint64_t *p, *q;
     struct drift_shift d;
     char text[DRIFT_SHIFT_TEXT], bars[DRIFT_HISTOGRAM_TEXT], safe[2 * DRIFT_SHIFT_TEXT];
+    struct drift_unit_change u;
     json_t *o = json_object();
     counters(rep, c, &p, &q);
     drift_shift_of(c, p, q, &d);
@@ -104,6 +116,14 @@ json_t *drift_compare_change_json(const struct drift_compare_report *rep, const 
     if (d.has_median) {
         put(o, "median_baseline", d.median_before);
         put(o, "median_current", d.median_after);
+    }
+    if (unit_of(rep, c, &u)) {
+        json_t *unit = json_object();
+        put(unit, "factor", u.factor);
+        put(unit, "known", u.known > 0 ? u.known : (double)NAN);
+        put(unit, "moved", u.moved);
+        put(unit, "explained", u.explained);
+        json_object_set_new(o, "unit", unit);
     }
     if (c->kind == DRIFT_NUMERIC && d.n_before && d.n_after)
         put_scores(o, c, p, q, (double)d.n_before, (double)d.n_after);

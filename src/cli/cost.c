@@ -18,7 +18,7 @@ struct rates {
 static const struct rates window = {{200, 110}, {26000, 810}}; /* at most: 6 tallies of 32 texts; 3 bytes a counter */
 static const struct rates header = {{330, 0}, {1500, 0}};
 static const struct rates body = {{2000, 1700}, {6000, 8000}};
-static const struct rates baseline = {{1000, 2200}, {3000, 12000}};
+static const struct rates baseline = {{1000, 3000}, {3000, 16000}};
 static const struct rates evidence = {{200, 350}, {300, 450}};
 static const struct rates detectors = {{60, 1200}, {60, 110000}}; /* kswin of 10,000 values takes most */
 static const struct rates chain = {{4000, 400}, {12000, 2000}};   /* each: of a rule */

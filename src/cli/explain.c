@@ -83,7 +83,7 @@ static double psi_of(const json_t *verdict, const struct drift_column *c)
 /* ---- columns ---- */
 
 static void print_column(const struct request *q, const json_t *verdict, const struct drift_baseline_chain *ref,
-                         uint32_t at, double share)
+                         uint32_t at, const json_t *line)
 {
     const struct drift_column *c = &ref->layout->columns[at];
     const uint64_t *before = drift_summary_specials(ref->pooled, c);
@@ -93,14 +93,18 @@ static void print_column(const struct request *q, const json_t *verdict, const s
     printf("\n%s", drift_printable(c->name, name, sizeof name));
     if (c->role != DRIFT_FEATURE && strcmp(c->name, drift_role_name(c->role)) != 0)
         printf(" (%s)", drift_role_name(c->role));
-    if (share >= 0)
-        printf(", %.0f %% of the evidence", 100 * share);
+    const json_t *share = json_object_get(line, "share");
+    const char *unit = text_of(json_object_get(line, "unit"), "text");
+    if (share)
+        printf(", %.0f %% of the evidence", 100 * json_number_value(share));
     if (!counters_of(verdict, c, now)) {
         puts(": the verdict has no counts of it");
     } else {
         drift_shift_of(c, before, now, &d);
         drift_shift_text(c, &d, text, sizeof text);
         printf(": %s\n", text);
+        if (*unit)
+            printf("%s\n", unit);
         if (drift_histogram_text(c, before, now, q->utf8, bars, sizeof bars))
             fputs(bars, stdout);
     }
@@ -122,10 +126,9 @@ static bool print_listed(const struct request *q, const json_t *verdict, const s
     size_t i;
     json_array_foreach(list, i, line)
     {
-        const json_t *share = json_object_get(line, "share");
         int at = find(ref->layout, text_of(line, "column"));
         if (i < q->top && at >= 0)
-            print_column(q, verdict, ref, (uint32_t)at, share ? json_number_value(share) : -1);
+            print_column(q, verdict, ref, (uint32_t)at, line);
     }
     return json_array_size(list) > 0;
 }
@@ -143,7 +146,7 @@ static void print_largest(const struct request *q, const json_t *verdict, const 
         if (best < 0)
             break;
         done[best] = true;
-        print_column(q, verdict, ref, (uint32_t)best, -1);
+        print_column(q, verdict, ref, (uint32_t)best, NULL);
     }
     free(done);
 }
@@ -156,7 +159,7 @@ static bool print_columns(const struct request *q, const json_t *verdict, const 
     for (size_t i = 0; i < q->n_columns; i++) {
         int at = find(ref->layout, q->column[i]);
         if (at >= 0)
-            print_column(q, verdict, ref, (uint32_t)at, -1);
+            print_column(q, verdict, ref, (uint32_t)at, NULL);
         else
             printf("\n%s: the baseline has no such column\n", drift_printable(q->column[i], name, sizeof name));
     }

@@ -3,6 +3,7 @@
 
 #include "driftd/explain.h"
 #include "driftd/internal/judge/outcome.h"
+#include "driftd/magnitude.h"
 
 enum { TOP = 8 };
 
@@ -59,6 +60,21 @@ static struct subjects subjects_of(const struct drift_outcome *o, const struct d
     return s;
 }
 
+/* Another unit, when that explains what moved. */
+static void put_unit(const struct drift_outcome *o, const struct drift_column *c, json_t *j)
+{
+    struct drift_unit_change u;
+    char text[128];
+    if (!drift_magnitude_of(o->baseline, o->verdict->summary, (uint32_t)(c - o->baseline->layout->columns), &u))
+        return;
+    json_t *unit = json_object();
+    drift_magnitude_text(&u, text, sizeof text);
+    json_object_set_new(unit, "factor", json_real(u.known > 0 ? (u.factor < 0 ? -u.known : u.known) : u.factor));
+    json_object_set_new(unit, "moved", json_real(u.moved));
+    json_object_set_new(unit, "text", json_string(text));
+    json_object_set_new(j, "unit", unit);
+}
+
 static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
 {
     static const char *const way[] = {"down", "none", "up"};
@@ -76,6 +92,7 @@ static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
         json_object_set_new(j, "shift_sd", json_real(d.shift_sd));
     if (s->share >= 0)
         json_object_set_new(j, "share", json_real(s->share));
+    put_unit(o, c, j);
     return j;
 }
 

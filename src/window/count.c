@@ -4,24 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/magnitude.h"
+
 enum { NO_SLOT = -1 };
+#define NO_MAGNITUDE UINT32_MAX
 
 /* A feature column and the field slot that feeds it. */
 struct feed {
     const struct drift_column *column;
-    int32_t slot; /* NO_SLOT: the stream has not shown the field yet */
+    int32_t slot;       /* NO_SLOT: the stream has not shown the field yet */
+    uint32_t magnitude; /* first counter of its buckets; NO_MAGNITUDE */
 };
 
 /* A numeric feature that the stream has shown, as the inner loop wants it. */
 struct lane {
     const struct drift_grid *grid;
     uint32_t slot, first;
+    uint32_t magnitude;
 };
 
 /* A role that a record carries at most once, and its column. */
 struct scalar {
     const struct drift_column *column;
-    size_t offset; /* of the struct drift_value in struct drift_event */
+    uint32_t magnitude; /* as of a lane */
+    size_t offset;      /* of the struct drift_value in struct drift_event */
 };
 
 struct drift_binding {
@@ -29,7 +35,7 @@ struct drift_binding {
     const struct drift_stream *stream;
     const struct drift_model *model;
     enum drift_chain_kind chain;
-    bool has_features;
+    bool has_features, has_magnitudes;
     size_t n_feeds, n_scalars, n_lanes, n_slow;
     struct feed *feeds;
     struct lane *lanes;
@@ -43,11 +49,17 @@ struct drift_binding {
     uint32_t generation; /* of the field list that slots and extra are for */
 };
 
+static uint32_t magnitude_of(const struct drift_layout *l, const struct drift_column *c)
+{
+    return drift_magnitude_first(l, (uint32_t)(c - l->columns));
+}
+
 static void add_scalar(struct drift_binding *b, enum drift_role role, const char *path, size_t offset)
 {
     int at = path ? drift_layout_find(b->layout, role, NULL) : -1;
     if (at >= 0)
-        b->scalars[b->n_scalars++] = (struct scalar){&b->layout->columns[at], offset};
+        b->scalars[b->n_scalars++] =
+            (struct scalar){&b->layout->columns[at], magnitude_of(b->layout, &b->layout->columns[at]), offset};
 }
 
 struct drift_binding *drift_binding_new(const struct drift_layout *layout, const struct drift_stream *stream,
@@ -59,6 +71,7 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
     b->model = model;
     b->chain = chain;
     b->generation = UINT32_MAX;
+    b->has_magnitudes = drift_layout_block(layout, DRIFT_MAGNITUDE_BLOCK) != NULL;
     if (chain == DRIFT_CHAIN_LABEL) {
         add_scalar(b, DRIFT_LABEL, stream->label, offsetof(struct drift_event, label));
         return b;
@@ -76,7 +89,7 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
         if (layout->columns[i].role != DRIFT_FEATURE)
             continue;
         b->feed_of[i] = (uint32_t)b->n_feeds;
-        b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT};
+        b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT, magnitude_of(layout, &layout->columns[i])};
     }
     return b;
 }
@@ -121,7 +134,7 @@ static void rebind(struct drift_binding *b, const struct drift_fields *fields)
     for (size_t i = 0; i < b->n_feeds; i++) {
         const struct feed *f = &b->feeds[i];
         if (f->slot != NO_SLOT && f->column->kind == DRIFT_NUMERIC)
-            b->lanes[b->n_lanes++] = (struct lane){f->column->grid, (uint32_t)f->slot, f->column->first};
+            b->lanes[b->n_lanes++] = (struct lane){f->column->grid, (uint32_t)f->slot, f->column->first, f->magnitude};
         else
             b->slow[b->n_slow++] = *f;
     }
@@ -167,9 +180,14 @@ static const uint8_t special_of[] = {
     [DRIFT_V_OTHER] = DRIFT_WRONG_TYPE,
 };
 
+static inline bool is_number(uint8_t kind)
+{
+    return kind == DRIFT_V_NUM || kind == DRIFT_V_BOOL;
+}
+
 static inline uint32_t cell_of_number(const struct drift_grid *g, uint8_t kind, double num)
 {
-    if (__builtin_expect(kind == DRIFT_V_NUM || kind == DRIFT_V_BOOL, 1))
+    if (__builtin_expect(is_number(kind), 1))
         return DRIFT_N_SPECIAL + drift_grid_cell(g, num);
     return special_of[kind];
 }
@@ -191,14 +209,31 @@ static void count_value(const struct drift_column *c, uint8_t kind, double num, 
     counts[c->first + cell]++;
 }
 
+static void count_magnitude(uint32_t first, uint8_t kind, double num, uint64_t *counts)
+{
+    if (first != NO_MAGNITUDE && is_number(kind))
+        counts[first + drift_magnitude_bucket(num)]++;
+}
+
 static void count_features(struct drift_binding *b, const struct drift_event *ev, struct drift_summary *into)
 {
     static const struct drift_str none = {"", 0};
     uint64_t *counts = into->counts;
     const double *num = ev->num;
     const uint8_t *kind = ev->kind;
-    for (const struct lane *l = b->lanes, *end = l + b->n_lanes; l < end; l++)
-        counts[l->first + cell_of_number(l->grid, kind[l->slot], num[l->slot])]++;
+    if (b->has_magnitudes)
+        for (const struct lane *l = b->lanes, *end = l + b->n_lanes; l < end; l++) {
+            double x = num[l->slot];
+            if (__builtin_expect(is_number(kind[l->slot]), 1)) {
+                counts[l->first + DRIFT_N_SPECIAL + drift_grid_cell(l->grid, x)]++;
+                counts[l->magnitude + drift_magnitude_bucket(x)]++;
+            } else {
+                counts[l->first + special_of[kind[l->slot]]]++;
+            }
+        }
+    else
+        for (const struct lane *l = b->lanes, *end = l + b->n_lanes; l < end; l++)
+            counts[l->first + cell_of_number(l->grid, kind[l->slot], num[l->slot])]++;
     for (size_t i = 0; i < b->n_slow; i++) {
         int32_t s = b->slow[i].slot;
         if (s == NO_SLOT)
@@ -224,6 +259,7 @@ void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, 
         const struct drift_value *v =
             (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);
         count_value(b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into->counts);
+        count_magnitude(b->scalars[i].magnitude, (uint8_t)v->kind, v->num, into->counts);
     }
     for (int k = 0; k < DRIFT_N_VERSION; k++)
         if (ev->version[k].n)

@@ -75,11 +75,30 @@ def counters(r, n):
     return out
 
 
-def summary(r, columns):
+class Layout(list):
+    """The columns; beside them the blocks of further counters."""
+
+    blocks = ()
+
+
+def layouts(sections):
+    r, found = Bytes(sections["COLS"]), []
+    for _ in range(2):
+        found.append(Layout(column(r) for _ in range(r.number())))
+    if "BLKS" in sections:
+        r = Bytes(sections["BLKS"])
+        for layout in found:
+            layout.blocks = [{"name": r.text(), "n": r.number(), "content": r.take(r.number())} for _ in range(r.number())]
+    return found
+
+
+def summary(r, layout):
     n = r.number()
-    for c in columns:
+    for c in layout:
         both = counters(r, SPECIALS + c["n_cells"])
         c["specials"], c["counts"] = both[:SPECIALS], both[SPECIALS:]
+    for b in layout.blocks:
+        b["counts"] = counters(r, b["n"])
     for _ in range(6):  # tallies
         for _ in range(r.number()):
             r.text()
@@ -91,8 +110,7 @@ def summary(r, columns):
 def read(raw):
     """{"meta", "chains": {"input": {"n", "columns"}, "label": ...}}; each column with its pooled counts."""
     s = Bytes(raw).sections()
-    columns, pooled, chains = Bytes(s["COLS"]), Bytes(s["POOL"]), {}
-    layouts = [[column(columns) for _ in range(columns.number())] for _ in range(2)]
-    for name, layout in zip(("input", "label"), layouts):
+    pooled, chains = Bytes(s["POOL"]), {}
+    for name, layout in zip(("input", "label"), layouts(s)):
         chains[name] = {"n": summary(pooled, layout), "columns": layout}
     return {"meta": json.loads(s["META"]), "chains": chains}

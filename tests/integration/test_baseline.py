@@ -1,6 +1,7 @@
 """tests/integration/test_baseline.py    driftd baseline and init on a real broker and Redis, recounted in Python."""
 import gzip
 import json
+import math
 import os
 import random
 import struct
@@ -39,11 +40,10 @@ def make_labels(events):
 def read(raw):
     """Both chains of a baseline with pooled counts and counts per window, specials first."""
     sections = baseline_file.Bytes(raw).sections()
-    columns, pooled = baseline_file.Bytes(sections["COLS"]), baseline_file.Bytes(sections["POOL"])
+    pooled = baseline_file.Bytes(sections["POOL"])
     windows = baseline_file.Bytes(sections["WINS"]) if "WINS" in sections else None
     out = {"meta": json.loads(sections["META"])}
-    layouts = [[baseline_file.column(columns) for _ in range(columns.number())] for _ in range(2)]
-    for name, layout in zip(("input", "label"), layouts):
+    for name, layout in zip(("input", "label"), baseline_file.layouts(sections)):
         out[name] = {"columns": layout, "pooled": summary(pooled, layout), "windows": []}
         if windows:
             out[name]["window_ms"] = struct.unpack("<q", windows.take(8))[0]
@@ -55,7 +55,12 @@ def read(raw):
 
 def summary(r, layout):
     n = baseline_file.summary(r, layout)
-    return {"n": n, "counts": [c["specials"] + c["counts"] for c in layout]}
+    return {"n": n, "counts": [c["specials"] + c["counts"] for c in layout], "blocks": {b["name"]: b["counts"] for b in layout.blocks}}
+
+
+def magnitude(x):
+    """Its bucket, as include/driftd/magnitude.h has it."""
+    return 0 if x == 0 else (64 if x < 0 else 0) + min(max(math.frexp(x)[1] - 1, -20), 42) + 21
 
 
 def records(rows):
@@ -114,6 +119,14 @@ class Baseline(env.Case):
                     want[self.cell(column, e)] += 1
                 self.assertEqual(counts, want, column["name"])
                 compared += len(counts)
+            numbers = [c for c in chain["columns"] if c["kind"] == "numeric"]
+            want = [0] * (128 * len(numbers))
+            for i, column in enumerate(numbers):
+                for e in rows:
+                    v = e[column["name"]] if column["role"] != "feature" else e["features"].get(column["name"])
+                    if isinstance(v, (int, float)):
+                        want[128 * i + magnitude(v)] += 1
+            self.assertEqual(summary["blocks"]["magnitude"], want)
         return compared
 
     def cell(self, column, e):

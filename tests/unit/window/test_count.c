@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "driftd/internal/window/count.h"
+#include "driftd/magnitude.h"
 #include "support.h"
 
 enum { FIELDS = 4 };
@@ -98,6 +99,53 @@ START_TEST(kinds)
 }
 END_TEST
 
+/* The same values with a block of magnitudes: each number is in one bucket, nothing else changes. */
+START_TEST(magnitudes)
+{
+    static const struct drift_value values[] = {{DRIFT_V_NUM, 15, {"", 0}},   {DRIFT_V_NUM, -0.3, {"", 0}},
+                                                {DRIFT_V_NUM, 0, {"", 0}},    {DRIFT_V_BOOL, 1, {"", 0}},
+                                                {DRIFT_V_STR, 0, {"red", 3}}, {DRIFT_V_NULL, 0, {"", 0}}};
+    enum { N = sizeof values / sizeof *values };
+    static const uint32_t bucket[N] = {21 + 3, 85 - 2, 0, 21, UINT32_MAX, UINT32_MAX};
+    struct drift_layout *bare = layout(), *l = drift_layout_new();
+    struct fixture f;
+    for (uint32_t i = 0; i < bare->n_columns; i++) {
+        const struct drift_column *c = &bare->columns[i];
+        int rc = c->kind == DRIFT_NUMERIC
+                     ? drift_layout_add_numeric(l, c->role, c->name, c->edges, c->n_edges, c->bounded, NULL, 0)
+                     : drift_layout_add_categorical(l, c->role, c->name, (const char *const *)c->categories,
+                                                    c->n_categories, NULL, 0);
+        ck_assert_int_eq(rc, 0);
+    }
+    ck_assert_int_eq(drift_magnitude_add(l), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    for (int i = 0; i < N; i++) {
+        struct drift_binding *b = drift_binding_new(l, &with_features, NULL, DRIFT_CHAIN_INPUT),
+                             *plain = drift_binding_new(bare, &with_features, NULL, DRIFT_CHAIN_INPUT);
+        struct drift_summary *s = drift_summary_new(l), *without = drift_summary_new(bare);
+        prepare(&f);
+        f.kind[2] = (uint8_t)values[i].kind;
+        f.num[2] = values[i].num;
+        f.str[2] = values[i].str;
+        f.ev.score = values[i];
+        drift_binding_count(b, &f.ev, s);
+        drift_binding_count(plain, &f.ev, without);
+        ck_assert_mem_eq(s->counts, without->counts, bare->n_counts * sizeof *s->counts);
+        for (uint32_t k = 0; k < l->n_columns; k++) {
+            uint32_t first = drift_magnitude_first(l, k);
+            for (uint32_t at = 0; first != UINT32_MAX && at < DRIFT_MAGNITUDES; at++)
+                ck_assert_uint_eq(s->counts[first + at], at == bucket[i]);
+        }
+        drift_binding_free(b);
+        drift_binding_free(plain);
+        drift_summary_free(s);
+        drift_summary_free(without);
+    }
+    drift_layout_free(l);
+    drift_layout_free(bare);
+}
+END_TEST
+
 START_TEST(some_roles_only)
 {
     struct drift_layout *l = layout();
@@ -149,6 +197,7 @@ int main(void)
 {
     Suite *s = suite_create("count");
     drift_test_add(s, "kinds", kinds, 10);
+    drift_test_add(s, "magnitudes", magnitudes, 10);
     drift_test_add(s, "some_roles_only", some_roles_only, 10);
     drift_test_add(s, "fields_grow", fields_grow, 10);
     return drift_test_run(s);
