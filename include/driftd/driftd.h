@@ -31,6 +31,7 @@
 #include "driftd/phase1.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
+#include "driftd/replay.h"
 #include "driftd/samples.h"
 #include "driftd/summary.h"
 #include "driftd/sums.h"

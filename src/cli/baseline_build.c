@@ -243,6 +243,8 @@ int drift_baseline_build_main(int argc, char **argv)
     if (!c)
         return status;
     int rc = build(&r, c, m, &b, &err);
+    if (!rc && (rc = drift_baseline_replay(b, m)) != 0)
+        drift_fail(&err, rc, DRIFT_STOP, "cannot replay the evidence over the baseline");
     if (!rc)
         rc = judge(b, &err);
     if (!rc)

@@ -123,6 +123,7 @@ static void print_notes(const char *meta)
         if (json_is_string(note))
             printf("note: %s\n", drift_printable(json_string_value(note), text, sizeof text));
     }
+    drift_baseline_replay_print(o);
     free(source);
     json_decref(o);
 }

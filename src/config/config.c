@@ -57,6 +57,15 @@ enum drift_kind drift_model_type(const struct drift_model *m, const char *featur
     return 0;
 }
 
+double drift_evidence_config_weight(const struct drift_evidence_config *e, const struct drift_column *c)
+{
+    double fallback = c->role == DRIFT_FEATURE || c->role == DRIFT_SCORE || c->role == DRIFT_DECISION;
+    for (size_t i = 0; i < e->n_weights && c->role == DRIFT_FEATURE; i++)
+        if (drift_glob_match(e->weights[i].name, c->name))
+            return e->weights[i].weight;
+    return fallback;
+}
+
 /* "dir" of "dir/file"; "" when there is none. */
 static char *directory_of(struct drift_memory *m, const char *file)
 {

@@ -43,15 +43,6 @@ void drift_bank_free(struct drift_bank *b)
     free(b);
 }
 
-static double weight_of(const struct drift_evidence_config *e, const struct drift_column *c)
-{
-    double fallback = c->role == DRIFT_FEATURE || c->role == DRIFT_SCORE || c->role == DRIFT_DECISION;
-    for (size_t i = 0; i < e->n_weights && c->role == DRIFT_FEATURE; i++)
-        if (drift_glob_match(e->weights[i].name, c->name))
-            return e->weights[i].weight;
-    return fallback;
-}
-
 /* Two settings with one name bet alike. */
 static void setting_name(const struct drift_evidence_config *e, const double *weight, uint32_t n, char ret[33])
 {
@@ -81,7 +72,7 @@ static int engine_of(struct drift_bank *b, const struct drift_evidence_config *e
     char setting[33];
     double *weight = drift_xcalloc(l->n_columns ? l->n_columns : 1, sizeof *weight);
     for (uint32_t i = 0; i < l->n_columns; i++)
-        weight[i] = weight_of(e, &l->columns[i]);
+        weight[i] = drift_evidence_config_weight(e, &l->columns[i]);
     setting_name(e, weight, l->n_columns, setting);
     if (b->engine && !strcmp(setting, b->setting)) {
         free(weight);

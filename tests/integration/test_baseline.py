@@ -162,8 +162,13 @@ class Baseline(env.Case):
             if words.startswith("300"):
                 words = f"{len(self.events) - len(mine) + len(self.labels) - len(labels)} of other models"
             self.assertIn(words, done.stderr)
-        for words in ("jan", "entropy", "categorical", "nothing is compared with it before"):
+        for words in ("jan", "entropy", "categorical", "nothing is compared with it before", "replay: "):
             self.assertIn(words, done.stdout)
+        replay = meta["replay"]
+        self.assertEqual((replay["configured"], replay["own"]["distinct"], replay["own"]["windows"]), (2160, 72, 100000))
+        for series in ("own", "drawn"):  # events that do not drift
+            self.assertLess(replay[series]["alarms"] / replay[series]["windows"], 1 / 72)
+            self.assertLessEqual(replay[series]["low"], replay[series]["mean"])
 
     def write(self, name, rows):
         path = os.path.join(self.dir, name)

@@ -10,7 +10,8 @@
  *     DGST  SHA-256 over all bytes before it
  *     SIGN  room for signatures, behind the digest (absent today, not looked at); unknown sections with a
  *           lower-case first letter are skipped, others refuse the file as newer
- * META is JSON: {id, model, created_ms, created, content, source, config_hash, seed, driftd, notes: [text]};
+ * META is JSON: {id, model, created_ms, created, content, source, config_hash, seed, driftd, notes: [text]}, and
+ * `replay` where `baseline build` has replayed the evidence (cli/baseline.h);
  * `content` is the SHA-256 of COLS, BLKS, POOL and WINS, so that the same counts are known again whatever the id.
  * The digest names the whole; the id is for people.  Threads: immutable after load. */
 #ifndef DRIFTD_BASELINE_BASELINE_H

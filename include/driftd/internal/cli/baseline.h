@@ -4,6 +4,8 @@
 #ifndef DRIFTD_CLI_BASELINE_H
 #define DRIFTD_CLI_BASELINE_H
 
+#include <jansson.h>
+
 #include "driftd/internal/baseline/baseline.h"
 #include "driftd/internal/config/config.h"
 #include "driftd/internal/store/store.h"
@@ -28,6 +30,12 @@ int drift_baseline_fetch(struct drift_store *s, const char *model, const char *i
                          struct drift_err *err) DRIFT_MUST_CHECK;
 /* Saves into the store and says so on stdout; the same content under the same id is no error. */
 int drift_baseline_keep(struct drift_store *s, struct drift_baseline *b, struct drift_err *err) DRIFT_MUST_CHECK;
+/* Replays the evidence of the model over the inputs of a new baseline (driftd/replay.h) and keeps what comes out in
+ * META as `replay`: {configured, drawn, own}, both {windows, distinct, alarms, mean, low, high}.  Too few windows:
+ * nothing. The library's code. */
+int drift_baseline_replay(struct drift_baseline *b, const struct drift_model *m) DRIFT_MUST_CHECK;
+/* One line of it on stdout, and a warning where the baseline itself alarms too often. */
+void drift_baseline_replay_print(const json_t *meta);
 /* Table of a baseline's columns on stdout, then what phase I says of it. */
 void drift_baseline_print(const struct drift_baseline *b);
 /* Makes it hold from a window boundary on and says from when; from_ms INT64_MIN: as soon as possible.

@@ -308,6 +308,8 @@ const struct drift_model *drift_config_model(const struct drift_config *c, const
 bool drift_model_wants(const struct drift_model *m, const char *feature);
 /* Configured type of a feature, or 0 when the data decide. */
 enum drift_kind drift_model_type(const struct drift_model *m, const char *feature);
+/* Weight of a column in the evidence: as configured for features, else 1 for those that are watched. */
+double drift_evidence_config_weight(const struct drift_evidence_config *e, const struct drift_column *c);
 
 /* The reference of every key as Markdown, and the JSON Schema; both from the schema table. */
 void drift_config_reference(struct drift_buf *out);
