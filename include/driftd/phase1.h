@@ -30,6 +30,11 @@
  * largest CUSUM, its long-run variance taken within the two parts (E. S. Page, 1955; W. Ploberger, W. Kraemer, 1992).
  * Slow wander: rho = second over first autocovariance; the W windows are worth W (1 - rho) / (1 + rho), or what phi
  * makes of the variance if that is less.
+ * The promise of a rate is a matter of all columns, which share its budget.  Of fewer than 16 columns any that is split
+ * or slow withdraws it.  Of more, where an eighth of them or more wander (phi above 1), they are asked together: it is
+ * withdrawn when the mean of -log10 of their split_p is above 1.5, or three quarters of them are worth fewer than 8
+ * windows, or a split_p is below 1e-12 (Kolmogorov's law is too bold under wander); where fewer wander, by any split.
+ * A column's flags are those that count.  docs/calibration.md has how often that is right.
  *
  * Cost: O(W cells) a column; 336 windows of 50 columns take some 20 ms.  Threads: a result is immutable. */
 #ifndef DRIFTD_PHASE1_H
@@ -70,7 +75,7 @@ enum drift_phase1_flag {
     DRIFT_PHASE1_NO_WINDOWS = 1,    /* a pool only: natural variation is unknown, phi = 1 is assumed */
     DRIFT_PHASE1_FEW_WINDOWS = 2,   /* fewer than DRIFT_PHASE1_WINDOWS_MIN */
     DRIFT_PHASE1_SMALL_WINDOWS = 4, /* fewer than 100 events a window */
-    DRIFT_PHASE1_SPLIT = 8,         /* the baseline itself drifts: before and after a split differ, p < 1e-5 */
+    DRIFT_PHASE1_SPLIT = 8,         /* the baseline itself drifts: before and after a split differ, p < 1e-5 (above) */
     DRIFT_PHASE1_SLOW = 16,         /* it wanders so slowly that its windows are worth fewer than 12 */
     DRIFT_PHASE1_WIDE = 32          /* phi > 10 and natural standard deviation > .25: only large drifts can be told */
 };

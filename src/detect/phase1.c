@@ -425,13 +425,15 @@ static void rate_fit(struct view *v, enum drift_rate_id id, const uint64_t *pool
         rate->high = fmin(fmax(rate->high, unseen_limit(v->c, pooled + DRIFT_N_SPECIAL, (double)n)), 1);
 }
 
+static const double split_p = 1e-5, effective_least = 12;
+
 static unsigned score_flags(const struct drift_phase1_score *s, size_t n)
 {
     unsigned flags = 0;
     if (!s->used || n < 24)
         return 0;
-    flags |= s->split_p < 1e-5 ? DRIFT_PHASE1_SPLIT : 0u;
-    flags |= s->effective < 12 ? DRIFT_PHASE1_SLOW : 0u;
+    flags |= s->split_p < split_p ? DRIFT_PHASE1_SPLIT : 0u;
+    flags |= s->effective < effective_least ? DRIFT_PHASE1_SLOW : 0u;
     flags |= s->phi > 10 && s->natural_sd > 0.25 ? DRIFT_PHASE1_WIDE : 0u;
     return flags;
 }
@@ -572,10 +574,61 @@ static double events_mean(const struct drift_phase1_window *windows, size_t n)
     return s;
 }
 
+/* Few columns are judged each by itself.  With many, one that seems slow by luck is nearly always among them, and one
+ * that is slow hardly spends the budget that all share; but where a good part of them wander, what they say together is
+ * far surer than what each does. */
+struct wander {
+    bool few;          /* columns: each by itself */
+    bool together;     /* an eighth of them or more wander */
+    bool slow;         /* and those say that they do so slowly */
+    double split_most; /* of split_p, for a split */
+};
+static const double slow_mean = 1.5; /* of -log10 of split_p */
+
+static struct wander wander_of(const struct drift_phase1 *p, int r)
+{
+    static const double split_wander = 1e-12, slow_windows = 8, slow_share = 0.75;
+    double n = 0, wander = 0, slow = 0, sum = 0;
+    for (uint32_t i = 0; i < p->layout->n_columns; i++) {
+        const struct drift_phase1_score *s = &p->column[i].score[r];
+        n += s->used;
+        if (!s->used || s->phi <= 1)
+            continue;
+        wander++;
+        slow += s->effective < slow_windows;
+        sum -= log10(fmax(s->split_p, split_wander));
+    }
+    struct wander w = {.few = n<16, .together = wander> 0 && wander >= n / 8};
+    w.slow = w.together && (sum > slow_mean * wander || slow >= slow_share * wander);
+    w.split_most = w.together ? split_wander : split_p;
+    return w;
+}
+
+/* What a column says against the promise, in the light of all. */
+static unsigned column_stands(const struct drift_phase1_column *c, const struct wander w[DRIFT_PHASE1_SCORES])
+{
+    unsigned flags = c->flags & ~(unsigned)(DRIFT_PHASE1_SLOW | DRIFT_PHASE1_SPLIT);
+    for (int r = 0; r < DRIFT_PHASE1_SCORES; r++) {
+        const struct drift_phase1_score *s = &c->score[r];
+        if (!s->used)
+            continue;
+        if (w[r].few)
+            return c->flags;
+        flags |= s->split_p < w[r].split_most ? DRIFT_PHASE1_SPLIT : 0u;
+        if (w[r].slow && s->phi > 1 && (s->effective < effective_least || -log10(s->split_p) > slow_mean))
+            flags |= DRIFT_PHASE1_SLOW;
+    }
+    return flags;
+}
+
+/* Before phi_floor: which columns wander is what they say by themselves. */
 static void verdict(struct drift_phase1 *p)
 {
+    struct wander w[DRIFT_PHASE1_SCORES];
+    for (int r = 0; r < DRIFT_PHASE1_SCORES; r++)
+        w[r] = wander_of(p, r);
     for (uint32_t i = 0; i < p->layout->n_columns; i++)
-        p->flags |= p->column[i].flags;
+        p->flags |= p->column[i].flags = column_stands(&p->column[i], w);
     if (!p->n_windows)
         p->flags |= DRIFT_PHASE1_NO_WINDOWS;
     else if (p->n_windows < DRIFT_PHASE1_WINDOWS_MIN)
@@ -597,6 +650,10 @@ int drift_phase1_fit(const struct drift_summary *pooled, const struct drift_phas
         rc = view_init(&v, pooled->layout, n_windows);
     for (uint32_t i = 0; !rc && i < pooled->layout->n_columns; i++)
         rc = column_fit(&t, &v, i, &p->column[i]);
+    if (!rc) {
+        p->n_windows = (uint32_t)n_windows;
+        verdict(p);
+    }
     for (int r = 0; !rc && r < DRIFT_PHASE1_SCORES; r++)
         rc = phi_floor(p, r);
     view_release(&v);
@@ -605,10 +662,8 @@ int drift_phase1_fit(const struct drift_summary *pooled, const struct drift_phas
         return rc;
     }
     p->q = t.set.q;
-    p->n_windows = (uint32_t)n_windows;
     p->window_ms = window_ms;
     p->events = n_windows ? events_mean(windows, n_windows) : (double)pooled->n;
-    verdict(p);
     *ret = p;
     return 0;
 }

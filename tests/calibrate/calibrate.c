@@ -9,7 +9,7 @@
 #include "driftd/tail.h"
 
 static const char help[] =
-    "usage: calibrate [--short] [--table sizes|lengths|delays] [--only TEXT]\n\n"
+    "usage: calibrate [--short] [--table sizes|verdicts|lengths|delays] [--only TEXT]\n\n"
     "Simulates what the statistics promise and prints tables in Markdown: sizes of the tests, windows\n"
     "between false alarms, windows until a change is found.  --only: rows of `lengths` with TEXT in\n"
     "their name.  DRIFTD_SEED=N repeats a run (default fixed, \"fresh\" takes the clock).\n";
@@ -34,6 +34,8 @@ int main(int argc, char **argv)
     printf("seed %" PRIu64 "%s\n\n", drift_test_seed(), quick ? ", short form" : "");
     if (!table || !strcmp(table, "sizes"))
         failed += table_sizes(quick);
+    if (!table || !strcmp(table, "verdicts"))
+        failed += table_verdicts(quick, only);
     if (!table || !strcmp(table, "lengths"))
         failed += table_run_lengths(quick, only);
     if (!table || !strcmp(table, "delays"))

@@ -17,6 +17,7 @@ struct scenario {
     const char *name;
     double sd, rho;  /* stationary standard deviation and memory of each feature's own AR(1) */
     double daily;    /* amplitude of a sine of 24 windows, phase by feature */
+    int wandering;   /* so many features wander; 0: all */
     int copies;      /* so many features are the same one; 0 or 1: all of their own */
     size_t windows;  /* of the baseline */
     unsigned events; /* a window */
@@ -46,5 +47,6 @@ void world_step(struct world *w, struct change c, struct drift_evidence_result *
 int table_sizes(bool quick);
 int table_run_lengths(bool quick, const char *only);
 int table_delays(bool quick);
+int table_verdicts(bool quick, const char *only);
 
 #endif

@@ -44,7 +44,7 @@ static int delay_run(struct world *w, struct change c, bool *ret_named)
 
 int table_delays(bool quick)
 {
-    static const struct scenario still = {"", 0, 0, 0, 0, BASELINE_WINDOWS, 1000, true};
+    static const struct scenario still = {"", 0, 0, 0, 0, 0, BASELINE_WINDOWS, 1000, true};
     static int delay[CHANGES][RUNS_MAX];
     int worlds = quick ? 4 : 20, runs = quick ? 6 : 20, n = 0, failed = 0;
     for (int i = 0; i < worlds; i++) {

@@ -5,16 +5,20 @@
 #include "driftd/tail.h"
 
 static const struct scenario scenarios[] = {
-    {"independent windows", 0, 0, 0, 0, 336, 1000, true},
-    {"independent windows of 200 events", 0, 0, 0, 0, 336, 200, true},
-    {"each feature ten times", 0, 0, 0, 10, 336, 1000, true},
-    {"wander .02 sd, AR .9", .02, .9, 0, 0, 336, 1000, true},
-    {"wander .05 sd, each window its own", .05, 0, 0, 0, 336, 1000, true},
-    {"wander .05 sd, AR .9", .05, .9, 0, 0, 336, 1000, true},
-    {"daily cycle of .1 sd", 0, 0, .1, 0, 336, 1000, true},
-    {"wander .1 sd, AR .7", .1, .7, 0, 0, 336, 1000, false},
-    {"wander .05 sd, AR .98", .05, .98, 0, 0, 336, 1000, false},
-    {"wander .05 sd, AR .98, 1008 windows", .05, .98, 0, 0, 1008, 1000, false},
+    {"independent windows", 0, 0, 0, 0, 0, 336, 1000, true},
+    {"independent windows of 200 events", 0, 0, 0, 0, 0, 336, 200, true},
+    {"each feature ten times", 0, 0, 0, 0, 10, 336, 1000, true},
+    {"wander .02 sd, AR .9", .02, .9, 0, 0, 0, 336, 1000, true},
+    {"wander .05 sd, each window its own", .05, 0, 0, 0, 0, 336, 1000, true},
+    {"wander .05 sd, AR .9", .05, .9, 0, 0, 0, 336, 1000, true},
+    {"daily cycle of .1 sd", 0, 0, .1, 0, 0, 336, 1000, true},
+    {"wander .1 sd, AR .7", .1, .7, 0, 0, 0, 336, 1000, false},
+    {"wander .05 sd, AR .9, 168 windows", .05, .9, 0, 0, 0, 168, 1000, true},
+    {"wander .05 sd, AR .95", .05, .95, 0, 0, 0, 336, 1000, false},
+    {"one feature wanders .05 sd, AR .98", .05, .98, 0, 1, 0, 336, 1000, false},
+    {"half of the features wander .05 sd, AR .98", .05, .98, 0, 25, 0, 336, 1000, false},
+    {"wander .05 sd, AR .98", .05, .98, 0, 0, 0, 336, 1000, false},
+    {"wander .05 sd, AR .98, 1008 windows", .05, .98, 0, 0, 0, 1008, 1000, false},
 };
 
 struct tally {

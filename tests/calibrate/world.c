@@ -6,6 +6,8 @@ static void means_next(struct world *w, size_t i)
     for (int f = 0; f < FEATURES; f++) {
         double shock = w->s.sd * drift_rng_gauss(&w->r);
         w->mu[f] = i ? w->s.rho * w->mu[f] + sqrt(1 - w->s.rho * w->s.rho) * shock : shock;
+        if (w->s.wandering && f >= w->s.wandering)
+            w->mu[f] = 0;
     }
 }
 
