@@ -80,9 +80,23 @@ double drift_tail_chi2_log10(double x, double dof)
     return (chi2_is_far(x, dof) ? chi2_far_log(x, dof) : log(gsl_cdf_chisq_Q(x, dof))) / M_LN10;
 }
 
+static double chi2_bisect(double log10_p, double dof)
+{
+    double low = 0, high = 1;
+    while (drift_tail_chi2_log10(high, dof) > log10_p && high < 1e300)
+        high *= 2;
+    for (double mid; mid = low + (high - low) / 2, mid > low && mid < high;)
+        *(drift_tail_chi2_log10(mid, dof) > log10_p ? &low : &high) = mid;
+    return high;
+}
+
+/* GSL's inverse gives up in the far tail without saying so: at 2e-154 of one degree it is off by six powers of ten. */
 double drift_tail_chi2_inverse(double p, double dof)
 {
-    return gsl_cdf_chisq_Qinv(p, dof);
+    double x = gsl_cdf_chisq_Qinv(p, dof);
+    if (!(p > 0 && p < 0.5 && dof > 0) || fabs(drift_tail_chi2_log10(x, dof) - log10(p)) <= 1e-9)
+        return x;
+    return chi2_bisect(log10(p), dof);
 }
 
 /* The terms rise to somewhere at or above the Poisson law's mode and fall then; both directions stop when what is

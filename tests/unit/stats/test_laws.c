@@ -310,6 +310,19 @@ START_TEST(rise_test_keeps_its_level)
 }
 END_TEST
 
+/* GSL's own gives up at 1e-154 of one degree. */
+START_TEST(chi2_inverse_goes_all_the_way)
+{
+    static const double dof[] = {1, 2, 9, 99, 20000};
+    for (int e = 1; e < 300; e++)
+        for (size_t i = 0; i < sizeof dof / sizeof *dof; i++) {
+            double p = pow(10, -e), x = drift_tail_chi2_inverse(p, dof[i]);
+            if (!(fabs(drift_tail_chi2_log10(x, dof[i]) + e) < 1e-7))
+                ck_abort_msg("1e-%d of %g degrees: %g", e, dof[i], x);
+        }
+}
+END_TEST
+
 START_TEST(p_values_fall_with_the_shift)
 {
     uint64_t p[10], q[10];
@@ -371,5 +384,6 @@ int main(void)
     drift_test_add(s, "rise", rise_test_keeps_its_level, 60);
     drift_test_add(s, "shift", p_values_fall_with_the_shift, 10);
     drift_test_add(s, "tiny windows", tiny_windows_do_not_alarm, 10);
+    drift_test_add(s, "inverse of chi-square", chi2_inverse_goes_all_the_way, 10);
     return drift_test_run(s);
 }
