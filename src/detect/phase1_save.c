@@ -102,6 +102,7 @@ static void head_numbers(struct numbers *x, struct drift_phase1 *p)
     f64(x, &p->q, 0, 100);
     u32(x, &p->n_windows, INT32_MAX);
     f64(x, &window_ms, -9e15, 9e15);
+    x->bad |= floor(window_ms) < window_ms;
     f64(x, &p->events, 0, 1e20);
     u32(x, &flags, 63);
     p->window_ms = x->bad ? 0 : (int64_t)window_ms;

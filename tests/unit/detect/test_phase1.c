@@ -318,6 +318,9 @@ START_TEST(saved_and_read)
         if (drift_phase1_load(again, len, w.pooled, &q) == 0)
             drift_phase1_free(q);
     }
+    memcpy(again, bytes, len);
+    memcpy(again + 40, &(double){3600000.5}, sizeof(double)); /* magic, version, hash, q, windows: then their length */
+    ck_assert_int_eq(drift_phase1_load(again, len, w.pooled, &q), DRIFT_E_CORRUPT);
     w.pooled->counts[7]++;
     ck_assert_int_eq(drift_phase1_load(bytes, len, w.pooled, &q), DRIFT_E_MISMATCH);
     world_release(&w);
