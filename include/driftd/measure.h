@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "driftd/ks_null.h"
 #include "driftd/layout.h"
 
 #ifdef __cplusplus
@@ -70,6 +71,7 @@ struct drift_measure {
         high; /* KS, CVM, WASSERSTEIN: bracket; rates, shares: Wilson 95 % interval of the window's; else = value */
     double p_value; /* 0 .. 1 */
     double dof;     /* where the law has one, else 0 */
+    bool drawn;     /* KS: p_value is of the law that was drawn for the column, not of continuous values */
 };
 
 const char *drift_why_name(enum drift_why why); /* "none", "no_baseline" ... */
@@ -82,8 +84,9 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
 /* What each says (n_e = n m / (n + m), p-values of "nothing has changed"):
  *   PSI, PSI_RAW  bins of a numeric column, cells of a categorical one (rare and unseen too); half a count added on
  *                 both sides, bins empty on both left out (psi.h).  value = raw PSI, one p for both: n_e PSI ~ chi2.
- *   KS            all cells; effect and value = D_low, p from the grid (ks.h); with two cells, where that correction
- *                 is too large, p of two proportions.
+ *   KS            all cells; effect and value = D_low, p from the grid (ks.h), which is too large for discrete
+ *                 columns unless their law is given; with two cells, where that correction is too large, p of two
+ *                 proportions.
  *   JS            bins or cells.   CHI2: the same, cells pooled to an expected count of 5 (chi2.h), value = X2.
  *   PROPORTION    the category whose share moved most, the risen one of two alike: value = its share in the window,
  *                 baseline = its share there, effect = |difference|.  p: two categories: two-proportion z, exact where
@@ -106,6 +109,10 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  * No allocation, O(n_cells).  Threads: pure. */
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE]);
+/* The same, KS with the law that was drawn from base (ks_null.h) unless two cells are all there is.  law may be NULL.
+ */
+void drift_measure_column_law(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
+                              const struct drift_ks_null *law, struct drift_measure ret[DRIFT_N_MEASURE]);
 
 /* Volume of a window of n events against the baseline's windows (counts of events, n_windows of them; may be 0:
  * NO_BASELINE, as when all are empty).

@@ -13,6 +13,7 @@
 
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/base/text.h"
+#include "driftd/internal/baseline/law.h"
 #include "driftd/internal/window/blob.h"
 
 enum { TAG = 4, SECTION_HEAD = TAG + 8, MAGIC = 8, META_MAX = 1 << 20 };
@@ -25,6 +26,7 @@ static void chain_release(struct drift_baseline_chain *c)
     for (size_t i = 0; i < c->n_windows; i++)
         drift_summary_free(c->windows[i].summary);
     free(c->windows);
+    drift_law_release(c);
     drift_summary_free(c->pooled);
     drift_layout_free(c->layout);
 }
@@ -155,6 +157,11 @@ int drift_baseline_save(struct drift_baseline *b, struct drift_buf *out, struct 
     drift_buf_adds(out, b->meta);
     section_close(out, at);
     drift_baseline_save_content(b, out);
+    if (drift_law_any(b)) {
+        at = section_open(out, "ksnl");
+        drift_law_save(b, out);
+        section_close(out, at);
+    }
     if (!out->full) {
         uint8_t digest[DRIFT_SHA256_BYTES];
         drift_sha256(out->data + begin, out->len - begin, digest);
@@ -404,7 +411,12 @@ static int wins_load(struct drift_baseline *b, struct drift_rd *r, struct drift_
     return 0;
 }
 
-/* One section.  META, COLS, BLKS, POOL, WINS come in this order, each at most once. */
+static int laws_load(struct drift_baseline *b, struct drift_rd *r, struct drift_err *err)
+{
+    return drift_law_load(b, r) ? 0 : parse_fail(err, "its null laws are not valid");
+}
+
+/* One section.  META, COLS, BLKS, POOL, WINS, ksnl come in this order, each at most once. */
 static int section_load(struct drift_baseline *b, const char *tag, const uint8_t *p, size_t n, struct drift_err *err)
 {
     struct drift_rd r = {p, p + n, false};
@@ -421,6 +433,8 @@ static int section_load(struct drift_baseline *b, const char *tag, const uint8_t
         rc = pool_load(b, &r, err);
     else if (!memcmp(tag, "WINS", TAG) && have_pool && !b->chain[0].windows)
         rc = wins_load(b, &r, err);
+    else if (!memcmp(tag, "ksnl", TAG) && have_pool && !drift_law_any(b))
+        rc = laws_load(b, &r, err);
     else
         return parse_fail(err, "its sections are repeated or out of order");
     if (!rc && r.p != r.end)
@@ -430,7 +444,7 @@ static int section_load(struct drift_baseline *b, const char *tag, const uint8_t
 
 static int sections_load(struct drift_baseline *b, const uint8_t *bytes, size_t len, struct drift_err *err)
 {
-    static const char *const known[] = {"META", "COLS", "BLKS", "POOL", "WINS"};
+    static const char *const known[] = {"META", "COLS", "BLKS", "POOL", "WINS", "ksnl"};
     struct drift_rd r = {bytes + MAGIC, bytes + len, false};
     bool sealed = false;
     while (r.p < r.end) {

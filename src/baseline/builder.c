@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "driftd/internal/base/hash.h"
+#include "driftd/internal/baseline/law.h"
 #include "driftd/internal/window/count.h"
 #include "driftd/magnitude.h"
 
@@ -24,7 +25,8 @@ enum {
     FIRST_SAMPLE = 64,
     FIRST_NAMES = 16,
     N_PERCENTILES = 99,
-    IMPORT_MAX = 128, /* + 99 percentiles, 2 bounds, 3 of the threshold <= DRIFT_EDGES_MAX */
+    IMPORT_MAX = 128, /* + 99 percentiles, 2 bounds, 3 of the threshold <= DRIFT_EDGES_MAX; the rest is for atoms */
+    ATOM_PARTS = 100,
     CATEGORY_COST = sizeof(void *) * 6 + 32,
     EDGES_FILE_MAX = 16 << 20
 };
@@ -351,6 +353,36 @@ static uint32_t bin_values(const struct survey *s, double *ends)
     return unique(ends, n);
 }
 
+/* Edges just below values with at least 1 / parts of the sample whose cell holds other values of it, too.  Such a value
+ * is an edge itself: no run of that length lies between two percentiles.  Returns how many; ret may be NULL. */
+static uint32_t atoms(const struct survey *s, const double *edges, uint32_t n, uint32_t parts, double *ret)
+{
+    uint32_t found = 0;
+    for (uint32_t from = 0, to, e = 0; from < s->n_sample; from = to) {
+        double x = s->sample[from];
+        for (to = from + 1; to < s->n_sample && s->sample[to] == x; to++)
+            ;
+        while (e < n && edges[e] < x)
+            e++;
+        if ((uint64_t)(to - from) * parts < s->n_sample || !from || (e && s->sample[from - 1] <= edges[e - 1]))
+            continue;
+        if (ret)
+            ret[found] = nextafter(x, -INFINITY);
+        found++;
+    }
+    return found;
+}
+
+/* With imported edges there may not be room for all: the heaviest then. */
+static uint32_t add_atoms(const struct survey *s, double *edges, uint32_t n)
+{
+    uint32_t parts = ATOM_PARTS;
+    while (atoms(s, edges, n, parts, NULL) > DRIFT_EDGES_MAX - n)
+        parts /= 2;
+    n += atoms(s, edges, n, parts, edges + n);
+    return unique(edges, n);
+}
+
 static int freeze_numeric(const struct drift_builder *b, struct drift_layout *l, struct survey *s)
 {
     double edges[DRIFT_EDGES_MAX], ends[DRIFT_EDGES_MAX];
@@ -372,6 +404,8 @@ static int freeze_numeric(const struct drift_builder *b, struct drift_layout *l,
     for (uint32_t i = 0; i < s->n_import; i++)
         edges[n++] = s->import[i];
     n = unique(edges, n);
+    if (s->n_sample)
+        n = add_atoms(s, edges, n);
     uint32_t n_ends = bin_values(s, ends);
     for (uint32_t i = 0, e = 0; e < n && i < n_ends; e++)
         if (edges[e] == ends[i]) {
@@ -573,10 +607,16 @@ void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, 
 
 /* ---- finishing ---- */
 
-static json_t *notes(const struct drift_builder *b)
+static json_t *notes(const struct drift_builder *b, uint32_t without_law)
 {
     json_t *a = json_array();
     char text[DRIFT_NAME_MAX + 256];
+    if (without_law) {
+        snprintf(text, sizeof text,
+                 "%" PRIu32 " discrete columns keep the law of continuous values for ks, which is conservative",
+                 without_law);
+        json_array_append_new(a, json_string(text));
+    }
     for (size_t i = 0; i < b->n_surveys; i++) {
         const struct survey *s = &b->surveys[i];
         if (s->n_num > s->n_sample && s->n_sample && s->type != DRIFT_CATEGORICAL) {
@@ -652,7 +692,7 @@ static int content_digest(const struct drift_baseline *base, char ret_hex[DRIFT_
 }
 
 static char *meta_text(const struct drift_builder *b, const struct drift_baseline *base, const char *content,
-                       const char *source, const char *config_hash)
+                       const char *source, const char *config_hash, uint32_t without_law)
 {
     char created[32], first[32], last[32];
     json_t *o = json_object(), *src = source ? json_loads(source, 0, NULL) : NULL;
@@ -672,10 +712,18 @@ static char *meta_text(const struct drift_builder *b, const struct drift_baselin
     json_object_set_new(o, "config_hash", json_string(config_hash ? config_hash : ""));
     json_object_set_new(o, "seed", json_string("names"));
     json_object_set_new(o, "driftd", json_string(DRIFTD_VERSION));
-    json_object_set_new(o, "notes", notes(b));
+    json_object_set_new(o, "notes", notes(b, without_law));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;
+}
+
+/* The first half of a digest in hex, as a number. */
+static uint64_t seed_of(const char content[DRIFT_HEX_DIGEST])
+{
+    char half[17] = "";
+    memcpy(half, content, 16);
+    return strtoull(half, NULL, 16);
 }
 
 int drift_builder_finish(struct drift_builder *b, const char *id, const char *source, const char *config_hash,
@@ -699,7 +747,8 @@ int drift_builder_finish(struct drift_builder *b, const char *id, const char *so
         return rc;
     }
     base->id = id ? drift_xstrdup(id) : made_id(base->model, content);
-    base->meta = meta_text(b, base, content, source, config_hash);
+    uint32_t without_law = drift_law_draw(base, seed_of(content));
+    base->meta = meta_text(b, base, content, source, config_hash, without_law);
     *ret = base;
     return 0;
 }

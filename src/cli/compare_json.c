@@ -39,6 +39,8 @@ static json_t *measure_json(const struct drift_measure *m)
     put(o, "high", m->high);
     if (m->has_p)
         put(o, "p", m->p_value);
+    if (m->drawn)
+        json_object_set_new(o, "law", json_string("drawn"));
     if (m->dof > 0)
         put(o, "dof", m->dof);
     return o;

@@ -258,11 +258,12 @@ static void measure(struct drift_work *w)
 {
     const struct drift_layout *l = w->sum->layout;
     const struct drift_summary *pooled = reference(w)->pooled;
+    struct drift_ks_null *const *laws = reference(w)->laws;
     w->measures = drift_xcalloc((size_t)l->n_columns * DRIFT_N_MEASURE, sizeof *w->measures);
     for (uint32_t i = 0; i < l->n_columns; i++) {
         const struct drift_column *c = &l->columns[i];
-        drift_measure_column(c, pooled->counts + c->first, w->sum->counts + c->first,
-                             &w->measures[(size_t)i * DRIFT_N_MEASURE]);
+        drift_measure_column_law(c, pooled->counts + c->first, w->sum->counts + c->first, laws ? laws[i] : NULL,
+                                 &w->measures[(size_t)i * DRIFT_N_MEASURE]);
     }
     w->v.measures = w->measures;
     drift_work_evidence(w);

@@ -178,6 +178,8 @@ static json_t *measure_json(const struct drift_measure *m)
         json_object_set_new(j, "low", real_json(m->low));
         json_object_set_new(j, "high", real_json(m->high));
     }
+    if (m->drawn)
+        json_object_set_new(j, "law", json_string("drawn"));
     if (m->dof != 0)
         json_object_set_new(j, "dof", real_json(m->dof));
     return j;

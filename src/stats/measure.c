@@ -74,6 +74,7 @@ struct side {
 };
 struct pair {
     const struct drift_column *column;
+    const struct drift_ks_null *law; /* of KS; NULL: that of continuous values */
     struct side base, cur;
     size_t n_bins;
     struct drift_chi2 chi2; /* of the pooled bins */
@@ -149,15 +150,21 @@ static double two_cells_p(const uint64_t *base, const uint64_t *cur, size_t n_ce
     return drift_rate_p_change(base[i], m, cur[i], n);
 }
 
+static double ks_p(const struct pair *p, const struct drift_ks_bracket *d)
+{
+    if (d->cells == 2)
+        return two_cells_p(p->base.cell, p->cur.cell, p->column->n_cells);
+    return p->law ? drift_ks_null_p(p->law, d->low, p->base.valid, p->cur.valid)
+                  : drift_ks_p_grid(d->low, p->base.valid, p->cur.valid, d->cells);
+}
+
 static void measure_ks(const struct pair *p, struct drift_measure *m)
 {
     struct drift_ks_bracket d;
     if (drift_ks_cells_edges(p->base.cell, p->cur.cell, p->column->edges, p->column->n_cells, &d))
         return;
-    set(m, d.low, d.low,
-        d.cells == 2 ? two_cells_p(p->base.cell, p->cur.cell, p->column->n_cells)
-                     : drift_ks_p_grid(d.low, p->base.valid, p->cur.valid, d.cells),
-        0);
+    set(m, d.low, d.low, ks_p(p, &d), 0);
+    m->drawn = p->law && d.cells > 2;
     m->low = d.low;
     m->high = d.high;
 }
@@ -353,8 +360,15 @@ static void measure_valid(const struct pair *p, struct drift_measure *ret)
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE])
 {
+    drift_measure_column_law(c, base, cur, NULL, ret);
+}
+
+void drift_measure_column_law(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
+                              const struct drift_ks_null *law, struct drift_measure ret[DRIFT_N_MEASURE])
+{
     struct pair p;
     pair_init(&p, c, base, cur);
+    p.law = law;
     for (int i = 0; i < DRIFT_N_MEASURE; i++)
         ret[i] = (struct drift_measure){
             .id = (enum drift_measure_id)i,

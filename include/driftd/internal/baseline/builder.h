@@ -8,9 +8,11 @@
  *
  * Edges of a numeric column: nextafter(min), the percentiles 1..99 as observed values (smallest x with at least
  * k % of the values <= x), max, and, for the score, threshold - .05, threshold, threshold + .05; equal ones
- * merged.  PSI bins end at the deciles below the maximum; the outer ones are open.  Imported edges (see
- * drift_builder_edges) are added to the percentiles and become the PSI bins' ends instead.  Edges beyond minimum or
- * maximum (threshold, imported) widen the range that out_of_range_rate means.
+ * merged.  A value with at least 1 % of the values gets a cell of its own: an edge just below it, when other values of
+ * the baseline would share its cell (of more than fit into DRIFT_EDGES_MAX the heaviest).  PSI bins end at the deciles
+ * below the maximum; the outer ones are open.  Imported edges (see drift_builder_edges) are added to the percentiles
+ * and become the PSI bins' ends instead.  Edges beyond minimum or maximum (threshold, imported) widen the range that
+ * out_of_range_rate means.
  * Kind of a feature: as configured; else numeric when most of its values are numbers (true and false are not), and
  * categorical otherwise; a field without any value is numeric with one cell.  Score and latency are numeric; decision,
  * label and source are categories, numbers among them as text.  The DRIFT_CATEGORIES_MAX most frequent categories get
