@@ -15,6 +15,7 @@
 #include "driftd/internal/base/text.h"
 #include "driftd/internal/baseline/law.h"
 #include "driftd/internal/window/blob.h"
+#include "driftd/internal/window/segment.h"
 
 enum { TAG = 4, SECTION_HEAD = TAG + 8, MAGIC = 8, META_MAX = 1 << 20 };
 static const char magic[MAGIC + 1] = "DRFTBL1\n";
@@ -358,11 +359,25 @@ static struct drift_summary *counts_load(struct drift_rd *r, const struct drift_
     return s;
 }
 
+/* Counting and judging take the form of segments for granted. */
+static int segments_check(const struct drift_layout *l, struct drift_err *err)
+{
+    struct drift_segments *segments;
+    int rc = drift_segments_new(l, &segments, err);
+    drift_segments_free(segments);
+    if (rc)
+        drift_err_prefix(err, "not a usable baseline");
+    return rc;
+}
+
 static int pool_load(struct drift_baseline *b, struct drift_rd *r, struct drift_err *err)
 {
     for (int k = 0; k < DRIFT_N_CHAIN; k++)
         if (drift_layout_seal(b->chain[k].layout))
             return parse_fail(err, "its layout is not valid");
+    int rc = segments_check(b->chain[DRIFT_CHAIN_INPUT].layout, err);
+    if (rc)
+        return rc;
     for (int k = 0; k < DRIFT_N_CHAIN; k++)
         if (!(b->chain[k].pooled = counts_load(r, b->chain[k].layout)))
             return parse_fail(err, "its pooled counts are not valid");

@@ -19,6 +19,7 @@
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/baseline/law.h"
 #include "driftd/internal/window/count.h"
+#include "driftd/internal/window/segment.h"
 #include "driftd/magnitude.h"
 
 enum {
@@ -64,7 +65,8 @@ struct survey {
 struct field_map {
     const struct drift_stream *stream;
     uint32_t n;
-    int32_t *survey; /* -1: not watched */
+    int32_t *survey;                 /* -1: not watched */
+    int32_t key[DRIFT_SEGMENT_KEYS]; /* slot of a segment key, -1: not shown */
 };
 
 struct chain {
@@ -91,6 +93,7 @@ struct drift_builder {
     size_t n_maps;
     struct field_map *maps;
     size_t role_survey[DRIFT_LATENCY + 1]; /* of score, decision ...: index + 1, 0 while not seen */
+    struct survey key[DRIFT_SEGMENT_KEYS]; /* values of the model's segment keys */
     bool frozen;
     struct chain chain[DRIFT_N_CHAIN];
     size_t n_bound;
@@ -243,6 +246,11 @@ static void survey_value(struct drift_builder *b, struct survey *s, enum drift_v
     survey_category(b, s, drift_value_category(kind, num, str, scratch), 1);
 }
 
+static size_t n_keys(const struct drift_builder *b)
+{
+    return b->model ? b->model->n_segment_keys : 0;
+}
+
 static struct field_map *map_of(struct drift_builder *b, const struct drift_stream *st,
                                 const struct drift_fields *fields)
 {
@@ -253,7 +261,7 @@ static struct field_map *map_of(struct drift_builder *b, const struct drift_stre
     if (!m) {
         b->maps = drift_xrealloc(b->maps, b->n_maps + 1, sizeof *b->maps);
         m = &b->maps[b->n_maps++];
-        *m = (struct field_map){.stream = st};
+        *m = (struct field_map){.stream = st, .key = {-1, -1, -1, -1}};
     }
     if (m->n < fields->n) {
         m->survey = drift_xrealloc(m->survey, fields->n, sizeof *m->survey);
@@ -261,6 +269,9 @@ static struct field_map *map_of(struct drift_builder *b, const struct drift_stre
             const char *name = fields->names[m->n];
             bool wanted = strlen(name) <= DRIFT_NAME_MAX && (!b->model || drift_model_wants(b->model, name));
             m->survey[m->n] = wanted ? (int32_t)survey_of(b, DRIFT_FEATURE, name) : -1;
+            for (size_t k = 0; k < n_keys(b); k++)
+                if (!strcmp(b->model->segment_keys[k], name))
+                    m->key[k] = (int32_t)m->n;
             if (wanted)
                 b->surveys[m->survey[m->n]].seen = true;
         }
@@ -279,14 +290,29 @@ static void survey_role(struct drift_builder *b, enum drift_role role, const str
     survey_value(b, s, v->kind, v->num, v->str);
 }
 
+/* As counting finds it: the role when the stream has it, else a field. */
+static void survey_keys(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st,
+                        const struct field_map *m)
+{
+    for (size_t k = 0; k < n_keys(b); k++) {
+        struct survey *s = &b->key[k];
+        if (st->source && !strcmp(b->model->segment_keys[k], "source"))
+            survey_value(b, s, ev->source.kind, ev->source.num, ev->source.str);
+        else if (m && m->key[k] >= 0)
+            survey_value(b, s, (enum drift_value_kind)ev->kind[m->key[k]], ev->num[m->key[k]], ev->str[m->key[k]]);
+    }
+}
+
 void drift_builder_survey(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st)
 {
+    const struct field_map *m = NULL;
     if (ev->fields && (st->features || st->n_feature_fields)) {
-        const struct field_map *m = map_of(b, st, ev->fields);
+        m = map_of(b, st, ev->fields);
         for (uint32_t i = 0; i < ev->fields->n; i++)
             if (m->survey[i] >= 0 && ev->kind[i] != DRIFT_V_ABSENT)
                 survey_value(b, &b->surveys[m->survey[i]], (enum drift_value_kind)ev->kind[i], ev->num[i], ev->str[i]);
     }
+    survey_keys(b, ev, st, m);
     survey_role(b, DRIFT_SCORE, &ev->score);
     survey_role(b, DRIFT_DECISION, &ev->decision);
     survey_role(b, DRIFT_LABEL, &ev->label);
@@ -463,6 +489,89 @@ static int by_column(const void *a, const void *b)
     return x->role != y->role ? (x->role < y->role ? -1 : 1) : strcmp(x->name, y->name);
 }
 
+/* ---- segments ---- */
+
+struct counted {
+    uint64_t count;
+    uint32_t at;
+};
+
+static int most_counted(const void *a, const void *b)
+{
+    const struct counted *x = a, *y = b;
+    return x->count != y->count ? (x->count > y->count ? -1 : 1) : x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The categories with the most values keep coarse cells of their own. */
+static void shape_of(const struct drift_column *c, const struct survey *s, struct drift_segment_shape *ret)
+{
+    *ret = (struct drift_segment_shape){0};
+    if (c->kind == DRIFT_NUMERIC || c->n_categories <= DRIFT_SEGMENT_CATEGORIES)
+        return;
+    struct counted *all = drift_xcalloc(c->n_categories, sizeof *all);
+    for (uint32_t i = 0; i < c->n_categories; i++)
+        all[i] = (struct counted){
+            category_place(s->table, s->cap_names, c->categories[i], strlen(c->categories[i]))->count, i};
+    qsort(all, c->n_categories, sizeof *all, most_counted);
+    ret->n = DRIFT_SEGMENT_CATEGORIES;
+    for (uint32_t i = 0; i < ret->n; i++)
+        ret->category[i] = all[i].at;
+    qsort(ret->category, ret->n, sizeof *ret->category, by_index);
+    free(all);
+}
+
+/* The most frequent values of a key.  A key that no event had makes no block: its verdicts say so. */
+static int freeze_key(const struct drift_builder *b, struct drift_layout *l, size_t k,
+                      const struct drift_segment_shape *shape)
+{
+    const struct survey *s = &b->key[k];
+    const char *names[DRIFT_SEGMENT_VALUES];
+    uint32_t n = 0;
+    if (!s->n_names)
+        return 0;
+    struct category *all = drift_xcalloc(s->n_names, sizeof *all);
+    for (uint32_t i = 0; i < s->cap_names; i++)
+        if (s->table[i].name)
+            all[n++] = s->table[i];
+    qsort(all, n, sizeof *all, by_count);
+    n = n < b->model->segment_values ? n : b->model->segment_values;
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = all[i].name;
+    int rc = drift_segment_add(l, b->model->segment_keys[k], names, n, shape);
+    free(all);
+    return rc;
+}
+
+/* order: surveys of the layout's columns, and of the label's behind them. */
+static int freeze_keys(const struct drift_builder *b, struct drift_layout *l, struct survey *const *order,
+                       struct drift_err *err)
+{
+    int rc = 0;
+    if (!l->n_columns || !n_keys(b))
+        return 0;
+    struct drift_segment_shape *shape = drift_xcalloc(l->n_columns, sizeof *shape);
+    for (uint32_t i = 0, at = 0; i < l->n_columns; i++, at++) {
+        at += order[at]->role == DRIFT_LABEL;
+        shape_of(&l->columns[i], order[at], &shape[i]);
+    }
+    for (size_t k = 0; k < n_keys(b) && !rc; k++) {
+        rc = freeze_key(b, l, k, shape);
+        if (rc)
+            drift_fail(err, rc, DRIFT_STOP,
+                       "segments by %s: too many counters for %" PRIu32 " columns: lower `segments.max_values`, or "
+                       "watch fewer features",
+                       b->model->segment_keys[k], l->n_columns);
+    }
+    free(shape);
+    return rc;
+}
+
 static void chain_freeze(struct drift_builder *b, struct chain *c, int64_t window_ms)
 {
     uint64_t fit = window_bytes_max / drift_baseline_window_bytes(c->layout);
@@ -498,6 +607,7 @@ int drift_builder_freeze(struct drift_builder *b, struct drift_err *err)
         if (rc)
             drift_fail(err, rc, DRIFT_STOP, "column %s cannot be part of a baseline: %s", s->name, drift_code_name(rc));
     }
+    rc = rc ? rc : freeze_keys(b, b->chain[DRIFT_CHAIN_INPUT].layout, order, err);
     free(order);
     for (int k = 0; k < DRIFT_N_CHAIN && !rc; k++) {
         rc = drift_magnitude_add(b->chain[k].layout);
@@ -846,6 +956,8 @@ struct drift_builder *drift_builder_new(const struct drift_model *m, const struc
         b->set.max_bytes = 512u << 20;
     b->first_ms = INT64_MAX;
     b->last_ms = INT64_MIN;
+    for (size_t k = 0; k < n_keys(b); k++)
+        b->key[k] = (struct survey){.role = DRIFT_SOURCE, .type = DRIFT_CATEGORICAL};
     return b;
 }
 
@@ -880,6 +992,8 @@ void drift_builder_free(struct drift_builder *b)
     free(b->maps);
     for (size_t i = 0; i < b->n_surveys; i++)
         survey_release(&b->surveys[i]);
+    for (size_t k = 0; k < DRIFT_SEGMENT_KEYS; k++)
+        survey_release(&b->key[k]);
     free(b->surveys);
     free(b);
 }

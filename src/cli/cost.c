@@ -21,7 +21,11 @@ static const struct rates body = {{2000, 1700}, {6000, 8000}};
 static const struct rates baseline = {{1000, 3000}, {3000, 16000}};
 static const struct rates evidence = {{200, 350}, {300, 450}};
 static const struct rates detectors = {{60, 1200}, {60, 110000}}; /* kswin of 10,000 values takes most */
-static const struct rates chain = {{4000, 400}, {12000, 2000}};   /* each: of a rule */
+/* Per key; each: of a value (`other` too) and column, in verdicts of a value. */
+static const struct rates segment_window = {{0, 12}, {0, 44}};
+static const struct rates segment_body = {{500, 150}, {2000, 700}};
+static const struct rates segment_baseline = {{400, 240}, {4000, 700}};
+static const struct rates chain = {{4000, 400}, {12000, 2000}}; /* each: of a rule */
 
 static void add(struct drift_cost_bytes *to, const struct rates *r, uint64_t n, uint64_t each)
 {
@@ -52,6 +56,12 @@ struct drift_cost drift_cost_of(const struct drift_config *c, const struct drift
     add(&cost.model, &body, c->state.keep_verdicts, cost.columns);
     add(&cost.model, &baseline, 1, cost.columns);
     add(&cost.model, &chain, 1, m->n_rules);
+    uint64_t values = m->segment_values + 1;
+    for (size_t i = 0; i < m->n_segment_keys; i++) {
+        add(&cost.partition, &segment_window, cost.windows, values * cost.columns);
+        add(&cost.model, &segment_body, c->state.keep_verdicts, values);
+        add(&cost.model, &segment_baseline, 1, values * cost.columns);
+    }
     if (m->evidence.windows)
         add(&cost.model, &evidence, 1, cost.columns);
     if (m->n_detectors)

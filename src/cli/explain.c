@@ -119,6 +119,19 @@ static int find(const struct drift_layout *l, const char *name)
     return -1;
 }
 
+/* Which values of the model's keys explain it. */
+static void print_segments(const json_t *line)
+{
+    const json_t *text;
+    char printable[1024];
+    size_t i;
+    json_array_foreach(json_object_get(line, "segments"), i, text)
+    {
+        if (json_is_string(text))
+            printf("  %s\n", drift_printable(json_string_value(text), printable, sizeof printable));
+    }
+}
+
 /* The verdict's own list; false: it has none. */
 static bool print_listed(const struct request *q, const json_t *verdict, const struct drift_baseline_chain *ref)
 {
@@ -127,8 +140,10 @@ static bool print_listed(const struct request *q, const json_t *verdict, const s
     json_array_foreach(list, i, line)
     {
         int at = find(ref->layout, text_of(line, "column"));
-        if (i < q->top && at >= 0)
-            print_column(q, verdict, ref, (uint32_t)at, line);
+        if (i >= q->top || at < 0)
+            continue;
+        print_column(q, verdict, ref, (uint32_t)at, line);
+        print_segments(line);
     }
     return json_array_size(list) > 0;
 }

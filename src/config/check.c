@@ -660,6 +660,37 @@ static void check_detectors(struct drift_fill *f, const struct drift_node *node,
                          "a rule has `measure: detector`, and the model has no `detectors`");
 }
 
+/* ---- segments ---- */
+
+static bool stream_has_key(const struct drift_stream *s, const char *key)
+{
+    bool found = s->features || (s->source && !strcmp(key, "source"));
+    for (size_t i = 0; i < s->n_feature_fields && !found; i++)
+        found = s->feature_fields[i] && !strcmp(s->feature_fields[i], key);
+    return found;
+}
+
+static void check_segments(struct drift_fill *f, const struct drift_node *node, const struct drift_model *m,
+                           const struct drift_path *path)
+{
+    const struct drift_node *at = drift_node_get(node, "segments"), *list = drift_fill_at(at, "keys");
+    struct drift_path segments = {.up = path, .key = "segments"}, keys = {.up = &segments, .key = "keys"};
+    for (size_t i = 0; i < m->n_segment_keys; i++) {
+        struct drift_path last = {.up = &keys, .index = i};
+        const char *key = m->segment_keys[i];
+        bool found = false;
+        if (!key)
+            continue;
+        for (size_t k = 0; k < m->n_streams && !found; k++)
+            found = m->streams[k] >= f->config->n_streams || stream_has_key(&f->config->streams[m->streams[k]], key);
+        if (!found)
+            drift_fill_error(f, list, &last, NULL, "no stream of the model has the role or a field `%s`", key);
+        for (size_t k = 0; k < i; k++)
+            if (m->segment_keys[k] && !strcmp(m->segment_keys[k], key))
+                drift_fill_error(f, list, &last, NULL, "`%s` stands there twice", key);
+    }
+}
+
 CHECKER(model)
 {
     struct drift_model *m = base;
@@ -679,6 +710,7 @@ CHECKER(model)
         rules_default(f, m);
     }
     check_detectors(f, node, m, path);
+    check_segments(f, node, m, path);
     if (!isnan(m->threshold) && m->n_streams && !model_carries(f, m, DRIFT_SCOPE_SCORE))
         drift_fill_error(f, drift_fill_at(node, "threshold"), path, "threshold",
                          "no stream of the model carries score");

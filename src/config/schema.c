@@ -1049,6 +1049,34 @@ static const struct drift_schema_row default_playbook_keys[] = {{.key = "warning
                                                                  .ref = DRIFT_REF_PLAYBOOK,
                                                                  .help = "playbook of critical alerts"},
                                                                 {.key = NULL}};
+static const struct drift_schema_row segment_key = {
+    .key = "",
+    .type = DRIFT_T_TEXT,
+    .max = 128,
+    .help = "`source` (the role), or the name of a field of `features`, watched as a feature or not"};
+static const struct drift_schema_row segment_keys[] = {
+    {.key = "keys",
+     .type = DRIFT_T_LIST,
+     MANY(drift_model, segment_keys, n_segment_keys),
+     .elem = &segment_key,
+     .max_items = DRIFT_SEGMENT_KEYS,
+     .required = true,
+     .help = "what events are told apart by"},
+    {.key = "max_values",
+     .type = DRIFT_T_INT,
+     AT(drift_model, segment_values),
+     .fallback = "16",
+     .min = 1,
+     .max = DRIFT_SEGMENT_VALUES,
+     .help = "the most frequent values of each key, as the baseline has them; all others count together"},
+    {.key = "min_events",
+     .type = DRIFT_T_INT,
+     AT(drift_model, segment_min_events),
+     .fallback = "200",
+     .min = 20,
+     .max = 1e9,
+     .help = "a value with fewer events in the window or the baseline is counted, not measured"},
+    {.key = NULL}};
 static const struct drift_schema_row model_keys[] = {
     {.key = "owner",
      .type = DRIFT_T_REF,
@@ -1126,8 +1154,11 @@ static const struct drift_schema_row model_keys[] = {
      .fallback_words = "the default rules below; `[]` for none",
      .help = "what is judged"},
     {.key = "segments",
-     .type = DRIFT_T_REFUSED,
-     .help = "segments are not implemented yet in this version: remove the key"},
+     .type = DRIFT_T_MAP,
+     .sub = segment_keys,
+     .fallback_words = "none",
+     .help = "the same per value of some keys, and which value explains a change; needs a baseline that was built with "
+             "it"},
     {.key = NULL}};
 static const struct drift_schema_row model = {
     .key = "",

@@ -93,6 +93,10 @@ static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
     if (s->share >= 0)
         json_object_set_new(j, "share", json_real(s->share));
     put_unit(o, c, j);
+    json_t *segments = drift_outcome_segment_texts(o, c);
+    if (json_array_size(segments))
+        json_object_set(j, "segments", segments);
+    json_decref(segments);
     return j;
 }
 

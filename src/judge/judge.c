@@ -95,6 +95,7 @@ void drift_work_release(struct drift_work *w)
     free(w->detectors_text);
     free(w->detectors);
     json_decref(w->o.forced);
+    json_decref(w->o.segments);
     free(w->measures);
     free(w->why);
     drift_summary_free(w->sum);
@@ -409,6 +410,7 @@ int drift_work_decide(struct drift_work *w, struct drift_err *err)
     if (drift_work_measured(&w->v))
         measure(w);
     evaluate_rules(w);
+    o->segments = drift_work_measured(&w->v) ? drift_outcome_segments(o) : NULL;
     if (!w->early && (drift_work_measured(&w->v) || w->v.kind == DRIFT_VERDICT_UNMONITORED))
         retire_rules(w);
     set_status(w);

@@ -401,6 +401,8 @@ char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_ac
         json_object_set_new(j, "evidence", drift_outcome_evidence_json(o->evidence));
     if (o->n_detectors)
         json_object_set_new(j, "detectors", drift_outcome_detectors_json(o));
+    if (o->segments)
+        json_object_set(j, "segments", o->segments);
     json_object_set_new(j, "explanation", drift_outcome_explanation(o, NULL, EXPLAINED));
     json_object_set_new(j, "rules", rules_json(o));
     json_object_set_new(j, "actions", ids_json(actions, n_actions));

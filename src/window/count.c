@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/window/segment.h"
 #include "driftd/magnitude.h"
 
 enum { NO_SLOT = -1 };
@@ -30,6 +31,19 @@ struct scalar {
     size_t offset;      /* of the struct drift_value in struct drift_event */
 };
 
+/* Where the value of a segment key stands in an event. */
+struct key_feed {
+    bool source;  /* the role */
+    int32_t slot; /* else: the field's */
+};
+
+/* What counting per segment adds; one allocation, only for layouts that have segments. */
+struct per_segment {
+    struct drift_segments *segments;
+    struct key_feed feed[DRIFT_SEGMENT_KEYS];
+    uint64_t *at[DRIFT_SEGMENT_KEYS]; /* counters of the event's value of each key */
+};
+
 struct drift_binding {
     const struct drift_layout *layout;
     const struct drift_stream *stream;
@@ -39,14 +53,16 @@ struct drift_binding {
     size_t n_feeds, n_scalars, n_lanes, n_slow;
     struct feed *feeds;
     struct lane *lanes;
-    struct feed *slow; /* feeds that are no lane: categorical, or not shown yet */
+    uint32_t *lane_column; /* [lane] -> column */
+    struct feed *slow;     /* feeds that are no lane: categorical, or not shown yet */
     struct scalar scalars[DRIFT_LATENCY + 1];
     /* field slots without a column that the model would watch: "new" */
     size_t n_extra;
     uint32_t *extra;
-    uint32_t n_known;    /* field slots looked up so far */
-    uint32_t *feed_of;   /* [column] -> feed */
-    uint32_t generation; /* of the field list that slots and extra are for */
+    uint32_t n_known;                /* field slots looked up so far */
+    struct per_segment *per_segment; /* NULL: none */
+    uint32_t *feed_of;               /* [column] -> feed */
+    uint32_t generation;             /* of the field list that slots and extra are for */
 };
 
 static uint32_t magnitude_of(const struct drift_layout *l, const struct drift_column *c)
@@ -60,6 +76,27 @@ static void add_scalar(struct drift_binding *b, enum drift_role role, const char
     if (at >= 0)
         b->scalars[b->n_scalars++] =
             (struct scalar){&b->layout->columns[at], magnitude_of(b->layout, &b->layout->columns[at]), offset};
+}
+
+/* A baseline's segments were looked at when it was loaded or built: here they are of their form. */
+static struct per_segment *per_segment_new(const struct drift_layout *layout, const struct drift_stream *stream)
+{
+    struct drift_segments *segments;
+    struct drift_err err;
+    if (drift_segments_new(layout, &segments, &err) || !segments)
+        return NULL;
+    struct per_segment *p = drift_xcalloc(1, sizeof *p);
+    p->segments = segments;
+    for (uint32_t k = 0; k < segments->n_keys; k++)
+        p->feed[k] = (struct key_feed){stream->source && !strcmp(segments->key[k].name, "source"), NO_SLOT};
+    return p;
+}
+
+static void per_segment_free(struct per_segment *p)
+{
+    if (p)
+        drift_segments_free(p->segments);
+    free(p);
 }
 
 struct drift_binding *drift_binding_new(const struct drift_layout *layout, const struct drift_stream *stream,
@@ -77,12 +114,14 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
         return b;
     }
     b->has_features = stream->features || stream->n_feature_fields;
+    b->per_segment = per_segment_new(layout, stream);
     add_scalar(b, DRIFT_SCORE, stream->score, offsetof(struct drift_event, score));
     add_scalar(b, DRIFT_DECISION, stream->decision, offsetof(struct drift_event, decision));
     add_scalar(b, DRIFT_SOURCE, stream->source, offsetof(struct drift_event, source));
     add_scalar(b, DRIFT_LATENCY, stream->latency, offsetof(struct drift_event, latency));
     b->feeds = drift_xcalloc(layout->n_columns, sizeof *b->feeds);
     b->lanes = drift_xcalloc(layout->n_columns, sizeof *b->lanes);
+    b->lane_column = drift_xcalloc(layout->n_columns, sizeof *b->lane_column);
     b->slow = drift_xcalloc(layout->n_columns, sizeof *b->slow);
     b->feed_of = drift_xcalloc(layout->n_columns, sizeof *b->feed_of);
     for (uint32_t i = 0; b->has_features && i < layout->n_columns; i++) {
@@ -98,12 +137,26 @@ void drift_binding_free(struct drift_binding *b)
 {
     if (!b)
         return;
+    per_segment_free(b->per_segment);
     free(b->feeds);
     free(b->lanes);
+    free(b->lane_column);
     free(b->slow);
     free(b->extra);
     free(b->feed_of);
     free(b);
+}
+
+/* The fields that name an event's segments. */
+static void look_up_keys(struct per_segment *p, const struct drift_fields *fields, uint32_t from)
+{
+    for (uint32_t k = 0; k < p->segments->n_keys; k++) {
+        if (!from)
+            p->feed[k].slot = NO_SLOT;
+        for (uint32_t i = from; i < fields->n; i++)
+            if (!strcmp(fields->names[i], p->segments->key[k].name))
+                p->feed[k].slot = (int32_t)i;
+    }
 }
 
 /* Which column feeds a field name; names are looked up once, since hostile records may show thousands, one by one. */
@@ -116,6 +169,8 @@ static void look_up(struct drift_binding *b, const struct drift_fields *fields)
             b->feeds[i].slot = NO_SLOT;
     b->extra = drift_xrealloc(b->extra, fields->n, sizeof *b->extra);
     b->n_extra = b->n_known ? b->n_extra : 0;
+    if (b->per_segment)
+        look_up_keys(b->per_segment, fields, b->n_known);
     for (; b->n_known < fields->n; b->n_known++) {
         const char *name = fields->names[b->n_known];
         int column = b->n_feeds ? drift_layout_find(b->layout, DRIFT_FEATURE, name) : -1;
@@ -133,10 +188,12 @@ static void rebind(struct drift_binding *b, const struct drift_fields *fields)
     b->n_lanes = b->n_slow = 0;
     for (size_t i = 0; i < b->n_feeds; i++) {
         const struct feed *f = &b->feeds[i];
-        if (f->slot != NO_SLOT && f->column->kind == DRIFT_NUMERIC)
+        if (f->slot != NO_SLOT && f->column->kind == DRIFT_NUMERIC) {
+            b->lane_column[b->n_lanes] = (uint32_t)(f->column - b->layout->columns);
             b->lanes[b->n_lanes++] = (struct lane){f->column->grid, (uint32_t)f->slot, f->column->first, f->magnitude};
-        else
+        } else {
             b->slow[b->n_slow++] = *f;
+        }
     }
     b->generation = fields->generation;
 }
@@ -201,12 +258,47 @@ static uint32_t cell_of_category(const struct drift_column *c, uint8_t kind, dou
     return DRIFT_N_SPECIAL + drift_column_category(c, str.p, str.n);
 }
 
-static void count_value(const struct drift_column *c, uint8_t kind, double num, const struct drift_str *str,
-                        uint64_t *counts)
+/* The same cell once more for each key, in the coarse form of the event's value. */
+static inline void count_segments(const struct per_segment *p, uint32_t counter, uint32_t coarse_first)
+{
+    uint32_t at = coarse_first + p->segments->cell_of[counter];
+    for (uint32_t k = 0; k < p->segments->n_keys; k++)
+        p->at[k][at]++;
+}
+
+static void count_value(const struct drift_binding *b, const struct drift_column *c, uint8_t kind, double num,
+                        const struct drift_str *str, uint64_t *counts)
 {
     uint32_t cell =
         c->kind == DRIFT_NUMERIC ? cell_of_number(c->grid, kind, num) : cell_of_category(c, kind, num, *str);
     counts[c->first + cell]++;
+    if (b->per_segment)
+        count_segments(b->per_segment, c->first + cell,
+                       b->per_segment->segments->coarse->columns[c - b->layout->columns].first);
+}
+
+static uint32_t value_of(const struct drift_segment_key *k, const struct key_feed *f, const struct drift_event *ev)
+{
+    struct drift_value v = {.kind = DRIFT_V_ABSENT};
+    char scratch[32];
+    if (f->source)
+        v = ev->source;
+    else if (f->slot != NO_SLOT)
+        v = (struct drift_value){(enum drift_value_kind)ev->kind[f->slot], ev->num[f->slot], ev->str[f->slot]};
+    if (v.kind != DRIFT_V_STR && v.kind != DRIFT_V_NUM && v.kind != DRIFT_V_BOOL)
+        return k->n_values;
+    struct drift_str text = drift_value_category(v.kind, v.num, v.str, scratch);
+    return drift_segment_value(k, text.p, text.n);
+}
+
+/* Which segments the event belongs to: looked up once, whatever the number of columns. */
+static void find_segments(struct per_segment *p, const struct drift_event *ev, uint64_t *counts)
+{
+    for (uint32_t k = 0; k < p->segments->n_keys; k++) {
+        const struct drift_segment_key *key = &p->segments->key[k];
+        p->at[k] = counts + drift_segment_counter(p->segments, key, value_of(key, &p->feed[k], ev));
+        p->at[k][0]++;
+    }
 }
 
 static void count_magnitude(uint32_t first, uint8_t kind, double num, uint64_t *counts)
@@ -215,13 +307,29 @@ static void count_magnitude(uint32_t first, uint8_t kind, double num, uint64_t *
         counts[first + drift_magnitude_bucket(num)]++;
 }
 
+/* The numeric features; apart from count_features, whose loop stays as short as it is. */
+static void count_lanes_by_segment(const struct drift_binding *b, const struct drift_event *ev, uint64_t *counts)
+{
+    const struct per_segment *p = b->per_segment;
+    const struct drift_column *coarse = p->segments->coarse->columns;
+    for (size_t i = 0; i < b->n_lanes; i++) {
+        const struct lane *l = &b->lanes[i];
+        uint32_t counter = l->first + cell_of_number(l->grid, ev->kind[l->slot], ev->num[l->slot]);
+        counts[counter]++;
+        count_magnitude(l->magnitude, ev->kind[l->slot], ev->num[l->slot], counts);
+        count_segments(p, counter, coarse[b->lane_column[i]].first);
+    }
+}
+
 static void count_features(struct drift_binding *b, const struct drift_event *ev, struct drift_summary *into)
 {
     static const struct drift_str none = {"", 0};
     uint64_t *counts = into->counts;
     const double *num = ev->num;
     const uint8_t *kind = ev->kind;
-    if (b->has_magnitudes)
+    if (b->per_segment)
+        count_lanes_by_segment(b, ev, counts);
+    else if (b->has_magnitudes)
         for (const struct lane *l = b->lanes, *end = l + b->n_lanes; l < end; l++) {
             double x = num[l->slot];
             if (__builtin_expect(is_number(kind[l->slot]), 1)) {
@@ -237,9 +345,9 @@ static void count_features(struct drift_binding *b, const struct drift_event *ev
     for (size_t i = 0; i < b->n_slow; i++) {
         int32_t s = b->slow[i].slot;
         if (s == NO_SLOT)
-            count_value(b->slow[i].column, DRIFT_V_ABSENT, 0, &none, counts);
+            count_value(b, b->slow[i].column, DRIFT_V_ABSENT, 0, &none, counts);
         else
-            count_value(b->slow[i].column, kind[s], num[s], &ev->str[s], counts);
+            count_value(b, b->slow[i].column, kind[s], num[s], &ev->str[s], counts);
     }
     for (size_t i = 0; i < b->n_extra; i++)
         if (ev->kind[b->extra[i]] != DRIFT_V_ABSENT) {
@@ -253,12 +361,14 @@ void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, 
     if (b->has_features && b->generation != ev->fields->generation)
         rebind(b, ev->fields);
     into->n++;
+    if (b->per_segment)
+        find_segments(b->per_segment, ev, into->counts);
     if (b->has_features)
         count_features(b, ev, into);
     for (size_t i = 0; i < b->n_scalars; i++) {
         const struct drift_value *v =
             (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);
-        count_value(b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into->counts);
+        count_value(b, b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into->counts);
         count_magnitude(b->scalars[i].magnitude, (uint8_t)v->kind, v->num, into->counts);
     }
     for (int k = 0; k < DRIFT_N_VERSION; k++)

@@ -41,7 +41,7 @@ static struct drift_baseline *sample_baseline(bool blocks)
     ck_assert_int_eq(drift_layout_add_categorical(lb, DRIFT_LABEL, "label", classes, 2, NULL, 0), 0);
     if (blocks) {
         ck_assert_int_eq(drift_layout_add_block(in, "magnitude", "\1\0\2", 3, 128), 0);
-        ck_assert_int_eq(drift_layout_add_block(in, "segment:tenant", "acme", 4, 17), 0);
+        ck_assert_int_eq(drift_layout_add_block(in, "by tenant", "acme", 4, 17), 0);
     }
     for (int k = 0; k < DRIFT_N_CHAIN; k++) {
         struct drift_baseline_chain *c = &b->chain[k];

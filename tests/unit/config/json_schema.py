@@ -51,7 +51,7 @@ BROKEN = [
     put("playbooks", "look", "steps", 0, "do", "explode"), put("streams", "labels", "format", "xml"),
     put("streams", "labels", "time", {"unit": "ms"}), put("streams", "labels", "time", "a..b"),
     put("streams", "labels", "topic", "a b"), put("models", "phish-url", "window", "size", 5),
-    put("models", "phish-url", "threshold", "high"), put("models", "phish-url", "segments", {"keys": ["a"]}),
+    put("models", "phish-url", "threshold", "high"), put("models", "phish-url", "segments", {"values": ["a"]}),
     put("models", "phish-url", "criticality", "extreme"), put("models", "phish-url", "rules", 0, "measure", "pis"),
     put("models", "phish-url", "rules", 0, "scope", {"feature": "*", "x": 1}),
     put("models", "phish-url", "rules", 0, "persist", {"k": 0}), put("models", "phish-url", "rules", 0, "p", 2),

@@ -217,6 +217,10 @@ enum drift_detector_feed {
     DRIFT_FEED_EVENTS  /* a 1 for each value of a category and a 0 for each other */
 };
 enum { DRIFT_DETECTORS_MAX = 32 }; /* of a model */
+enum {
+    DRIFT_SEGMENT_KEYS = 4,   /* of a model */
+    DRIFT_SEGMENT_VALUES = 64 /* of a key, without `other` */
+};
 struct drift_detector_parameter {
     char *name, *text;
 };
@@ -251,7 +255,11 @@ struct drift_model {
     struct drift_evidence_config evidence;
     size_t n_detectors;
     struct drift_detector_config *detectors;
-    char *include; /* glob over features; "*" */
+    size_t n_segment_keys;
+    char **segment_keys;         /* "source", or names of fields; at most DRIFT_SEGMENT_KEYS */
+    uint32_t segment_values;     /* of a key: the most frequent ones of the baseline */
+    uint64_t segment_min_events; /* fewer: a value's columns are not measured */
+    char *include;               /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;
     size_t n_types;

@@ -72,7 +72,8 @@ struct drift_outcome {
     const struct drift_outcome_evidence *evidence; /* NULL: none was kept */
     size_t n_detectors;
     const struct drift_outcome_detector *detectors;
-    json_t *forced; /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
+    json_t *segments; /* per key of the model what its values did; NULL: none are configured, or not measured */
+    json_t *forced;   /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
     struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
     enum drift_model_status status_before, status;
@@ -103,6 +104,10 @@ json_t *drift_outcome_change(const struct drift_config *c);                     
 json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top);
 /* The first of them as {column, text}, baseline beside window; null when there is none. */
 json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drift_outcome_rule *only);
+/* Per key: values with shares and their columns that changed, the mix, and which values explain the columns that rules
+ * found.  NULL: see above. */
+json_t *drift_outcome_segments(const struct drift_outcome *o);
+json_t *drift_outcome_segment_texts(const struct drift_outcome *o, const struct drift_column *c); /* [text] of them */
 json_t *drift_outcome_detectors_json(const struct drift_outcome *o);
 json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e); /* null without one */
 /* Sum of a column's counters. */
