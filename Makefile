@@ -63,7 +63,8 @@ bench: ## one JSON line a figure
 
 bench-detect: ## false alarms and delays beside peers from PyPI on ../shared/data; QUICK=1 is short
 	@$(INSTALL) build demo test bench
-	@cmake --preset release >/dev/null && cmake --build --preset release --target detect_windows -- --quiet
+	@cmake --preset release >/dev/null && cmake --build --preset release --target detect_windows driftd libdriftd_shared -- --quiet
+	@$(PYTHON) tests/bench/detect/conventions.py
 	@$(PYTHON) tests/bench/detect/detect.py $(if $(QUICK),--quick)
 
 fuzz: ## each fuzz target for SECONDS (60)
