@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "driftd/error.h"
+#include "larger.h"
 #include "single.h"
 #include "sum.h"
 
@@ -106,7 +107,7 @@ static struct spread spread_of(const struct axis *x, const uint64_t *p, double m
         double here = left + at.mean;
         mean += share * here;
         square += share * (here * here + at.variance);
-        apart += share * fmax(left * left * w - 2 * left * wr + wrr, 0); /* sum over the cells before of gap^2 */
+        apart += share * larger(left * left * w - 2 * left * wr + wrr, 0); /* sum over the cells before of gap^2 */
         w += share;
         wr += share * right;
         wrr += share * right * right;
@@ -114,7 +115,7 @@ static struct spread spread_of(const struct axis *x, const uint64_t *p, double m
     for (size_t j = first; j <= last; j++) {
         double share = (double)p[j] / m, left = cell_left(x, j) - centre - mean,
                right = cell_right(x, j) - centre - mean;
-        far += share * fmax(left * left, right * right);
+        far += share * larger(left * left, right * right);
     }
     double sd = sqrt(fmax(square - mean * mean, 0)), low = sqrt(apart), high = sqrt(far);
     return (struct spread){mean + centre, fmin(fmax(sd, low), high), fmin(low, high), high};
@@ -158,8 +159,8 @@ int drift_cells_wasserstein(const uint64_t *p, const uint64_t *q, const double *
             continue;
         }
         w1 += width * straight(before, d);
-        low += width * fmax(0, fmax(before - w, -before - v));
-        high += width * fmax(fabs(before + v), fabs(before - w));
+        low += width * larger(0, larger(before - w, -before - v));
+        high += width * larger(fabs(before + v), fabs(before - w));
     }
     struct spread s = spread_of(&x, p, m);
     if (sd > 0)

@@ -7,6 +7,7 @@
 
 #include "driftd/error.h"
 #include "driftd/tail.h"
+#include "larger.h"
 #include "single.h"
 #include "sum.h"
 
@@ -87,7 +88,7 @@ static double squares_larger(double u, double du, double l, double dl, double n)
         return squares(u, du, n);
     if (s <= 0 && end <= 0)
         return squares(l, dl, n);
-    double k = fmin(fmax(ceil(-s / ds), 1), n - 1); /* so many on the first side */
+    double k = smaller(larger(ceil(-s / ds), 1), n - 1); /* so many on the first side */
     double first = s > 0 ? squares(u, du, k) : squares(l, dl, k);
     return first + (s > 0 ? squares(l + k * dl, dl, n - k) : squares(u + k * du, du, n - k));
 }
@@ -100,15 +101,15 @@ struct step {
 static double cell_low(const struct step *c)
 {
     double l = c->b - c->np / c->m, u = c->b + c->nq / c->n;
-    return c->np * square(fmax(l, 0)) + squares_positive(l + 1 / c->n, 1 / c->n, c->nq) + c->nq * square(fmax(-u, 0)) +
-           squares_positive(-u + 1 / c->m, 1 / c->m, c->np);
+    return c->np * square(larger(l, 0)) + squares_positive(l + 1 / c->n, 1 / c->n, c->nq) +
+           c->nq * square(larger(-u, 0)) + squares_positive(-u + 1 / c->m, 1 / c->m, c->np);
 }
 
 static double cell_high(const struct step *c)
 {
-    double l = c->b - c->np / c->m, u = c->b + c->nq / c->n, short_run = fmin(c->np, c->nq);
-    double middle = fmax(c->np, c->nq) - short_run, dl = 1 / c->n, du = -1 / c->m;
-    double high = short_run * fmax(square(u), square(l));
+    double l = c->b - c->np / c->m, u = c->b + c->nq / c->n, short_run = smaller(c->np, c->nq);
+    double middle = larger(c->np, c->nq) - short_run, dl = 1 / c->n, du = -1 / c->m;
+    double high = short_run * larger(square(u), square(l));
     if (c->np < c->nq) {
         high += squares_larger(u, 0, l + dl, dl, middle);
         return high + squares_larger(u + du, du, l + (middle + 1) * dl, dl, short_run);

@@ -5,6 +5,7 @@
 
 #include "driftd/error.h"
 #include "driftd/tail.h"
+#include "larger.h"
 #include "single.h"
 #include "sum.h"
 
@@ -34,12 +35,12 @@ int drift_ks_cells_edges(const uint64_t *p, const uint64_t *q, const double *edg
         f = (cum_p += (double)p[j]) / m;
         g = (cum_q += (double)q[j]) / n;
         double w = (double)p[j] / m, v = (double)q[j] / n;
-        double up = fmin(positive(g - f) + w, positive(g0 - f0) + v);
-        double down = fmin(positive(f - g) + v, positive(f0 - g0) + w);
-        low = fmax(low, fabs(g - f));
+        double up = smaller(positive(g - f) + w, positive(g0 - f0) + v);
+        double down = smaller(positive(f - g) + v, positive(f0 - g0) + w);
+        low = larger(low, fabs(g - f));
         if (cell_single(edges, n_cells, j))
             continue;
-        high = fmax(high, fmax(up, down));
+        high = larger(high, larger(up, down));
     }
     /* rounding of the two ends must not turn them round, nor leave [0, 1] */
     *ret = (struct drift_ks_bracket){.low = fmin(low, 1), .high = fmin(fmax(low, high), 1), .cells = cells};

@@ -10,6 +10,7 @@
 
 #include "driftd/error.h"
 #include "driftd/tail.h"
+#include "larger.h"
 #include "sum.h"
 
 static const double normal_from = 1e8; /* variance of the count */
@@ -34,7 +35,7 @@ static double log_least(double k, double rest, double pi)
 {
     double n = k + rest, odds = pi / (1 - pi), second = rest / (k + 1) * odds, third = (rest - 1) / (k + 2) * odds;
     double far = k * log(k / (n * pi)) + (rest > 0 ? rest * log(rest / (n * (1 - pi))) : 0);
-    double terms = 1 + second * (1 + fmax(third, 0));
+    double terms = 1 + second * (1 + larger(third, 0));
     return -far + log(n / (2 * M_PI * k * (rest + 0.2)) * terms * terms) / 2 - 0.3;
 }
 
@@ -87,7 +88,7 @@ int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double 
     for (size_t j = 0; j < n_cells; j++) {
         double z2 = score(&r, j);
         cells += p[j] || q[j];
-        r.most = fmax(r.most, (double)q[j]);
+        r.most = larger(r.most, (double)q[j]);
         if (z2 > highest) {
             highest = z2;
             guess = j;

@@ -14,10 +14,14 @@ static inline uint64_t sum_sat(uint64_t a, uint64_t b)
 }
 static inline double sum_counts(const uint64_t *c, size_t n)
 {
-    double s = 0; /* exact below 2^53 */
-    for (size_t i = 0; i < n; i++)
-        s += (double)c[i];
-    return s;
+    double s[4] = {0}; /* exact below 2^53; four, so that no addition waits for the one before */
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++)
+            s[k] += (double)c[i + k];
+    for (; i < n; i++)
+        s[0] += (double)c[i];
+    return s[0] + s[1] + (s[2] + s[3]);
 }
 
 #endif
