@@ -1,10 +1,12 @@
-/* tests/bench/bench_stats.c    Cost of one cell lookup with its increment, and of measuring a window of 50 features. */
+/* tests/bench/bench_stats.c    Cost of one cell lookup with its increment, and of a window of 50 features: its
+ *                              measures, and its evidence. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "driftd/evidence.h"
 #include "driftd/measure.h"
 #include "driftd/summary.h"
 #include "driftd/tail.h"
@@ -126,6 +128,26 @@ static double bench_evaluate(const struct drift_summary *base, const struct drif
     return isfinite(sum) ? best / 1e6 : (double)NAN;
 }
 
+static double bench_evidence(const struct drift_summary *base, const struct drift_summary *cur)
+{
+    const struct drift_evidence_settings set = {.windows = 2160};
+    struct drift_evidence_result r;
+    struct drift_phase1 *fitted;
+    struct drift_evidence *bank;
+    double best = INFINITY;
+    if (drift_phase1_fit(base, NULL, 0, 3600000, NULL, &fitted) || drift_evidence_new(fitted, &set, &bank))
+        abort();
+    for (int i = 0; i < ROUNDS; i++) {
+        double t = now_ns();
+        if (drift_evidence_update(bank, cur->counts, i, 1, &r))
+            abort();
+        best = fmin(best, now_ns() - t);
+    }
+    drift_evidence_free(bank);
+    drift_phase1_free(fitted);
+    return best / 1e6;
+}
+
 int main(void)
 {
     drift_stats_init();
@@ -143,7 +165,10 @@ int main(void)
     struct drift_summary *base = drift_summary_new(l), *cur = drift_summary_new(l);
     for (int i = 0; i < EVENTS; i++)
         count(i % 4 ? base : cur, rows + (size_t)i * FEATURES);
+    base->n = EVENTS - EVENTS / 4;
+    cur->n = EVENTS / 4;
     print("evaluate_50_features_ms", bench_evaluate(base, cur), "ms");
+    print("evidence_50_features_ms", bench_evidence(base, cur), "ms");
     print("bin_ns_per_value", bench_count(cur, rows), "ns");
     drift_summary_free(base);
     drift_summary_free(cur);
