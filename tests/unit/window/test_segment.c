@@ -17,7 +17,7 @@ static struct drift_segment_shape shape[COLUMNS];
 
 static struct drift_layout *columns_only(void)
 {
-    char text[CATEGORIES][8];
+    char text[CATEGORIES][16];
     const char *name[CATEGORIES];
     struct drift_layout *l = drift_layout_new();
     for (int i = 0; i < CATEGORIES; i++) {
@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(wrong_ones_are_refused)
 {
-    char name[DRIFT_SEGMENT_VALUES + 1][8];
+    char name[DRIFT_SEGMENT_VALUES + 1][16];
     const char *many[DRIFT_SEGMENT_VALUES + 1];
     static const char *const twice[] = {"x", "x"};
     struct drift_segments *seg = NULL;
