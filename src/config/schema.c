@@ -1029,6 +1029,12 @@ static const struct drift_schema_row model_features_keys[] = {
      .max_items = 4096,
      .help = "type by feature name; the first that matches; without one the data decide when the baseline is built"},
     {.key = NULL}};
+static const struct drift_schema_choice profile_kinds[] = {
+    {"auto", DRIFT_PROFILE_AUTO, "what the baseline's own windows say: by the hour when they go by it, else all"},
+    {"none", DRIFT_PROFILE_NONE, "all"},
+    {"hour", DRIFT_PROFILE_HOUR, "those of the same hour of day"},
+    {"weekday_hour", DRIFT_PROFILE_WEEKDAY_HOUR, "those of the same hour, Monday to Friday apart from weekends"},
+    {NULL, 0, NULL}};
 static const struct drift_schema_row baseline_keys[] = {
     {.key = "learn",
      .type = DRIFT_T_DURATION,
@@ -1037,6 +1043,12 @@ static const struct drift_schema_row baseline_keys[] = {
      .max = 365 * DAY,
      .fallback_words = "none: built and promoted by `driftd baseline`",
      .help = "the baseline is learned from the first so long"},
+    {.key = "profile",
+     .type = DRIFT_T_CHOICE,
+     AT(drift_model, profile),
+     .choices = profile_kinds,
+     .fallback = "auto",
+     .help = "which windows of the baseline a window is compared with; hours of UTC"},
     {.key = NULL}};
 static const struct drift_schema_row default_playbook_keys[] = {{.key = "warning",
                                                                  .type = DRIFT_T_REF,

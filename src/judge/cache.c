@@ -13,6 +13,7 @@ struct entry {
     char key[66]; /* hex digest; "" when empty */
     char *model;  /* of a baseline */
     struct drift_bank *bank;
+    struct drift_profile *profile;
     void *thing;
     uint64_t used;
 };
@@ -43,6 +44,7 @@ static void drop_config(struct entry *e)
 static void drop_baseline(struct entry *e)
 {
     drift_bank_free(e->bank);
+    drift_profile_free(e->profile);
     drift_baseline_free(e->thing);
     free(e->model);
     *e = (struct entry){0};
@@ -179,10 +181,20 @@ int drift_cache_baseline(struct drift_cache *c, const char *model, const struct 
     return 0;
 }
 
-struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_baseline *b)
+static struct entry *holder(struct drift_cache *c, const struct drift_baseline *b)
 {
     for (size_t i = 0; i < c->n_baselines; i++)
         if (c->baseline[i].thing == b)
-            return &c->baseline[i].bank;
+            return &c->baseline[i];
     drift_bug("a baseline that the cache does not hold");
+}
+
+struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_baseline *b)
+{
+    return &holder(c, b)->bank;
+}
+
+struct drift_profile **drift_cache_profile(struct drift_cache *c, const struct drift_baseline *b)
+{
+    return &holder(c, b)->profile;
 }

@@ -57,7 +57,7 @@ static void setting_name(const struct drift_evidence_config *e, const double *we
     drift_buf_release(&b);
 }
 
-static int phase1_of(const struct drift_baseline_chain *ref, struct drift_phase1 **ret)
+int drift_phase1_of(const struct drift_baseline_chain *ref, struct drift_phase1 **ret)
 {
     struct drift_phase1_window *list = drift_xcalloc(ref->n_windows ? ref->n_windows : 1, sizeof *list);
     for (size_t i = 0; i < ref->n_windows; i++)
@@ -103,7 +103,7 @@ static struct drift_bank *bank(struct drift_work *w)
     const struct drift_baseline_chain *ref = &w->baseline->chain[w->id.kind];
     if (!b)
         b = *at = drift_xcalloc(1, sizeof *b);
-    int rc = b->phase1 ? 0 : phase1_of(ref, &b->phase1);
+    int rc = b->phase1 ? 0 : drift_phase1_of(ref, &b->phase1);
     rc = rc ? rc : engine_of(b, &w->o.model->evidence, ref->layout);
     if (!rc)
         return b;

@@ -245,21 +245,26 @@ static void measure_volume(struct drift_work *w)
     const struct drift_baseline_chain *ref = reference(w);
     double scale = ref->window_ms > 0 ? (double)(w->v.end_ms - w->v.from_ms) / (double)ref->window_ms : 1, sum = 0;
     uint64_t *n = drift_xcalloc(ref->n_windows ? ref->n_windows : 1, sizeof *n);
+    size_t n_windows = 0;
     for (size_t i = 0; i < ref->n_windows; i++) {
-        n[i] = (uint64_t)llround((double)ref->windows[i].summary->n * scale);
-        sum += (double)n[i];
+        if (!drift_work_profile_has(w, ref->windows[i].start_ms))
+            continue;
+        n[n_windows] = (uint64_t)llround((double)ref->windows[i].summary->n * scale);
+        sum += (double)n[n_windows++];
     }
-    w->o.baseline_per_window = ref->n_windows ? sum / (double)ref->n_windows : 0;
+    w->o.baseline_per_window = n_windows ? sum / (double)n_windows : 0;
     /* carried events belong to the windows that they came from: each had its own volume */
-    drift_measure_volume(n, (uint32_t)ref->n_windows, w->v.n - w->v.carried, &w->v.volume);
+    drift_measure_volume(n, (uint32_t)n_windows, w->v.n - w->v.carried, &w->v.volume);
     free(n);
 }
 
 static void measure(struct drift_work *w)
 {
     const struct drift_layout *l = w->sum->layout;
-    const struct drift_summary *pooled = reference(w)->pooled;
-    struct drift_ks_null *const *laws = reference(w)->laws;
+    drift_work_profile(w);
+    const struct drift_summary *pooled = w->compared;
+    /* drawn from the pool's shares: an hour's are others */
+    struct drift_ks_null *const *laws = w->o.profile ? NULL : reference(w)->laws;
     w->measures = drift_xcalloc((size_t)l->n_columns * DRIFT_N_MEASURE, sizeof *w->measures);
     for (uint32_t i = 0; i < l->n_columns; i++) {
         const struct drift_column *c = &l->columns[i];

@@ -8,6 +8,7 @@
 #include "driftd/internal/baseline/baseline.h"
 #include "driftd/internal/judge/judge.h"
 #include "driftd/internal/judge/outcome.h"
+#include "driftd/phase1.h"
 
 enum { DRIFT_COUNTS_MAX = 64 << 20 }; /* bytes of a layout's counts, whatever it is: 4,096 columns of 1,000 cells */
 
@@ -95,9 +96,12 @@ int drift_cache_baseline(struct drift_cache *c, const char *model, const struct 
 
 /* Where what is made of a baseline that the cache holds is kept, and freed with it. */
 struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_baseline *b);
+struct drift_profile **drift_cache_profile(struct drift_cache *c, const struct drift_baseline *b);
 
 /* ---- evidence.c: sequential evidence ---- */
 void drift_bank_free(struct drift_bank *b); /* NULL is fine */
+/* Phase I of a baseline's chain, as the engine has it. */
+int drift_phase1_of(const struct drift_baseline_chain *ref, struct drift_phase1 **ret) DRIFT_MUST_CHECK;
 
 /* ---- judge.c: one window on its way ---- */
 struct drift_judge {
@@ -139,6 +143,9 @@ struct drift_work {
     struct drift_summary *sum;
     struct drift_measure *measures;
     const struct drift_baseline *baseline;
+    const struct drift_summary *compared; /* what measures compare with: the pool, or windows of the same hour */
+    enum drift_profile_kind profile_kind; /* of o.profile */
+    char profile_name[24];
     char *why; /* unmonitored */
     char numbers[33];
     uint32_t windows; /* held ones that are in the sum */
@@ -151,6 +158,13 @@ struct drift_work {
     size_t n_actions;
     struct drift_action *actions;
 };
+/* ---- profile.c: a baseline's windows of one hour ---- */
+void drift_profile_free(struct drift_profile *p); /* NULL is fine */
+/* Sets compared, and o.profile or o.profile_why when there is a profile (outcome.h). */
+void drift_work_profile(struct drift_work *w);
+/* Is a baseline's window that starts then among those that are compared with? */
+bool drift_work_profile_has(const struct drift_work *w, int64_t start_ms);
+
 /* Moves the evidence of a measured window.  Leaves v.evidence without a value when the model asks for none. */
 void drift_work_evidence(struct drift_work *w);
 

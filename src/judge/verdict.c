@@ -360,6 +360,10 @@ static void put_reference(json_t *j, const struct drift_outcome *o)
     json_t *b = json_object(), *c = json_object();
     json_object_set_new(b, "id", drift_text_json(o->verdict->baseline_id));
     json_object_set_new(b, "digest", drift_text_json(o->verdict->baseline_digest));
+    if (o->profile)
+        json_object_set_new(j, "profile", json_string(o->profile));
+    if (o->profile_why)
+        json_object_set_new(j, "profile_why", json_string(o->profile_why));
     json_object_set_new(j, "baseline", b);
     json_object_set_new(c, "hash", json_string(o->config->hash));
     json_object_set_new(c, "change", drift_outcome_change(o->config));

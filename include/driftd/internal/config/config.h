@@ -236,6 +236,14 @@ struct drift_detector_config {
     struct drift_detector_settings settings;     /* what they come to */
 };
 
+/* Which windows of its baseline a window is compared with; hours of UTC. */
+enum drift_profile_kind {
+    DRIFT_PROFILE_AUTO, /* what phase I finds in the baseline: one of those below */
+    DRIFT_PROFILE_NONE, /* all */
+    DRIFT_PROFILE_HOUR,
+    DRIFT_PROFILE_WEEKDAY_HOUR /* Monday to Friday apart from Saturday and Sunday */
+};
+
 struct drift_model {
     char *name;
     size_t owner;
@@ -266,6 +274,7 @@ struct drift_model {
     struct drift_feature_type *types;
     double threshold;                         /* decision threshold on the score; NAN: none */
     char *positive_label, *positive_decision; /* class whose share the summary text names; NULL: largest change */
+    enum drift_profile_kind profile;
     int64_t learn_ms;                      /* baseline learned from the first so long; 0: built and promoted by hand */
     int status_endpoint;                   /* index, -1: none: webhook on ok / degraded / unmonitored */
     int default_warning, default_critical; /* `default_playbook`: of rules without `playbook`; -1: none */

@@ -64,11 +64,13 @@ struct drift_outcome {
     const struct drift_model *model;
     const struct drift_plan_entry *plan;
     const struct drift_verdict *verdict;
-    const struct drift_summary *baseline;          /* pooled counts of the verdict's layout; NULL when unmonitored */
-    double baseline_per_window;                    /* mean events of a baseline window; 0: unknown */
-    int64_t gap_from_ms;                           /* windows from here to the start had no counts; = start: no gap */
-    size_t n_damaged;                              /* partitions whose stored counts could not be read */
-    bool preliminary;                              /* the window is open: said in every text */
+    const struct drift_summary *baseline; /* counts compared with, of the verdict's layout; NULL when unmonitored */
+    const char *profile;        /* the windows of the baseline that are compared with, "hour 03"; NULL: all; */
+    const char *profile_why;    /* why all, though the baseline goes by the hour; NULL: it does not */
+    double baseline_per_window; /* mean events of a baseline window; 0: unknown */
+    int64_t gap_from_ms;        /* windows from here to the start had no counts; = start: no gap */
+    size_t n_damaged;           /* partitions whose stored counts could not be read */
+    bool preliminary;           /* the window is open: said in every text */
     const struct drift_outcome_evidence *evidence; /* NULL: none was kept */
     size_t n_detectors;
     const struct drift_outcome_detector *detectors;

@@ -1,0 +1,75 @@
+"""tests/integration/test_profile.py    Traffic with a daily cycle: night compared with night, and a drift at night found."""
+import json
+import os
+import random
+
+import env
+import ingest_setting as setting
+
+HOUR, EVENTS, DAYS = 3600_000, 300, 7
+START = setting.START // (24 * HOUR) * 24 * HOUR  # a Monday
+
+
+def day(hour):
+    """Mean of the feature: up by day, down at night."""
+    return .8 if 8 <= hour % 24 < 20 else -.8
+
+
+class Profile(setting.Case):
+    def prepare(self, **baseline):
+        super().prepare(1, state={"idle_after": "10m", "keep_verdicts": 1000})
+        self.config["streams"]["events"] = {"topic": self.topic, "format": "json", "time": "ts", "model": "model", "features": "f"}
+        model = self.config["models"][setting.MODEL]
+        model["window"] = {"size": "1h", "lateness": "0s"}
+        model["baseline"] = baseline
+
+    def rows(self, rng, first, n, moved=lambda hour: 0):
+        for w in range(first, first + n):
+            for i in range(EVENTS):
+                x = round(rng.gauss(day(w) + moved(w % 24), 1), 5)
+                yield {"ts": START + w * HOUR + i * HOUR // EVENTS, "model": setting.MODEL, "f": {"load": x}}
+
+    def build(self):
+        path = os.path.join(self.dir, "week.ndjson")
+        with open(path, "w") as f:
+            f.writelines(json.dumps(r) + "\n" for r in self.rows(random.Random(3), -24 * DAYS, 24 * DAYS))
+        d = self.driftd("builder")
+        return d.command("baseline", "build", "-c", d.path, "--model", setting.MODEL, "--file", path, "--promote").stdout
+
+    def judged(self, moved=lambda hour: 0, first=0):
+        rng = random.Random(4)
+        self.brokers.produce(self.topic, [(None, json.dumps(r).encode(), 0) for r in self.rows(rng, first, 25, moved)])
+        self.close()
+        verdicts = dict(sorted(self.store.verdicts(self.group, setting.MODEL).items()))
+        return list(verdicts.values())[:24]
+
+    def psi(self, verdicts):
+        return [v["columns"]["load"]["measures"]["psi"]["effect"] for v in verdicts]
+
+    def test_night_is_compared_with_night(self):
+        self.prepare()
+        self.assertIn("season: `load` location goes by the hour of day", self.build())
+        verdicts = self.judged(lambda hour: .5 if hour == 3 else 0)
+        self.assertEqual([v["profile"] for v in verdicts], [f"hour {h:02}" for h in range(24)])
+        psi = self.psi(verdicts)
+        self.assertGreater(psi[3], .1, psi)
+        self.assertLess(max(psi[:3] + psi[4:]), .1, psi)
+        self.assertGreater(min(v["columns"]["load"]["measures"]["ks"]["p"] for v in verdicts[:3] + verdicts[4:]), 1e-4)
+        self.assertAlmostEqual(verdicts[5]["volume"]["baseline"], EVENTS)
+
+    def test_without_profiles_every_night_is_drift(self):
+        self.prepare(profile="none")
+        self.build()
+        verdicts = self.judged(lambda hour: .5 if hour == 3 else 0)
+        self.assertFalse(any("profile" in v for v in verdicts))
+        psi = self.psi(verdicts)
+        self.assertGreater(min(psi[:3] + psi[4:]), .1, "by day and at night")
+
+    def test_few_windows_of_an_hour(self):
+        """A week has five Mondays to Fridays and two days of weekend: too few to be compared with."""
+        self.prepare(profile="weekday_hour")
+        self.build()
+        verdicts = self.judged(first=4 * 24 + 22)  # Friday evening, then Saturday
+        self.assertEqual([v.get("profile") for v in verdicts], ["weekday hour 22", "weekday hour 23"] + [None] * 22)
+        why = "the baseline has fewer than 5 windows or 1,000 events of that hour"
+        self.assertEqual([v.get("profile_why") for v in verdicts], [None] * 2 + [why] * 22)
