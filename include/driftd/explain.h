@@ -9,8 +9,8 @@
  *     category      the one whose share changed most, of those that the baseline has; ties: the risen one, the first
  *     the rates     of all counted events of the column, specials included
  *
- * Texts are plain ASCII but for the names of columns and categories, whose control characters become '?'.
- * Cost: O(cells), no allocation.  Threads: pure. */
+ * Texts are plain ASCII but for the names of columns and categories, whose control characters become '?' (and ` becomes
+ * '). Cost: O(cells), no allocation.  Threads: pure. */
 #ifndef DRIFTD_EXPLAIN_H
 #define DRIFTD_EXPLAIN_H
 

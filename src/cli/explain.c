@@ -45,6 +45,17 @@ static const char *text_of(const json_t *o, const char *key)
     return s ? s : "";
 }
 
+/* For the terminal: whoever can write to Redis must not write to it. */
+struct shown {
+    char s[256];
+};
+static struct shown shown(const json_t *o, const char *key)
+{
+    struct shown ret;
+    drift_printable(text_of(o, key), ret.s, sizeof ret.s);
+    return ret;
+}
+
 /* ---- the counts of a verdict ---- */
 
 static const json_t *column_of(const json_t *verdict, const struct drift_column *c)
@@ -60,18 +71,29 @@ static const json_t *column_of(const json_t *verdict, const struct drift_column 
     return j;
 }
 
-/* False: the verdict has other cells than the baseline. */
+/* Adds a count to what was read so far; false: the sum would be no count. */
+static bool take_count(const json_t *j, uint64_t *ret, json_int_t *sum)
+{
+    json_int_t n = json_integer_value(j);
+    if (n < 0 || n > INT64_MAX - *sum)
+        return false;
+    *sum += n;
+    *ret = (uint64_t)n;
+    return true;
+}
+
+/* False: the verdict has other cells than the baseline, or what cannot be counts. */
 static bool counters_of(const json_t *verdict, const struct drift_column *c, uint64_t *ret)
 {
     static const char *const special[DRIFT_N_SPECIAL] = {"null", "missing", "nonfinite", "wrong_type"};
     const json_t *j = column_of(verdict, c), *cells = json_object_get(j, "cells");
-    if (json_array_size(cells) != c->n_cells)
-        return false;
-    for (int i = 0; i < DRIFT_N_SPECIAL; i++)
-        ret[i] = (uint64_t)json_integer_value(json_object_get(json_object_get(j, "specials"), special[i]));
-    for (uint32_t i = 0; i < c->n_cells; i++)
-        ret[DRIFT_N_SPECIAL + i] = (uint64_t)json_integer_value(json_array_get(cells, i));
-    return true;
+    json_int_t total = 0;
+    bool good = json_array_size(cells) == c->n_cells;
+    for (int i = 0; i < DRIFT_N_SPECIAL && good; i++)
+        good = take_count(json_object_get(json_object_get(j, "specials"), special[i]), &ret[i], &total);
+    for (uint32_t i = 0; i < c->n_cells && good; i++)
+        good = take_count(json_array_get(cells, i), &ret[DRIFT_N_SPECIAL + i], &total);
+    return good;
 }
 
 static double psi_of(const json_t *verdict, const struct drift_column *c)
@@ -94,7 +116,8 @@ static void print_column(const struct request *q, const json_t *verdict, const s
     if (c->role != DRIFT_FEATURE && strcmp(c->name, drift_role_name(c->role)) != 0)
         printf(" (%s)", drift_role_name(c->role));
     const json_t *share = json_object_get(line, "share");
-    const char *unit = text_of(json_object_get(line, "unit"), "text");
+    const struct shown changed = shown(json_object_get(line, "unit"), "text");
+    const char *unit = changed.s;
     if (share)
         printf(", %.0f %% of the evidence", 100 * json_number_value(share));
     if (!counters_of(verdict, c, now)) {
@@ -192,14 +215,14 @@ static void print_head(const json_t *verdict)
     const char *key;
     char model[256], id[160], name[160];
     printf("model %s, window %s to %s, %" JSON_INTEGER_FORMAT " events, verdict %s, baseline %s\n",
-           drift_printable(text_of(verdict, "model"), model, sizeof model), text_of(w, "start"), text_of(w, "end"),
-           json_integer_value(json_object_get(verdict, "n")), text_of(verdict, "kind"),
+           drift_printable(text_of(verdict, "model"), model, sizeof model), shown(w, "start").s, shown(w, "end").s,
+           json_integer_value(json_object_get(verdict, "n")), shown(verdict, "kind").s,
            drift_printable(text_of(json_object_get(verdict, "baseline"), "id"), id, sizeof id));
     json_object_foreach(rules, key, rule)
     {
-        const char *severity = text_of(rule, "breach");
-        if (*severity && strcmp(severity, "none") != 0)
-            printf("rule %s: %s\n", drift_printable(key, name, sizeof name), severity);
+        struct shown severity = shown(rule, "breach");
+        if (*severity.s && strcmp(severity.s, "none") != 0)
+            printf("rule %s: %s\n", drift_printable(key, name, sizeof name), severity.s);
     }
 }
 
@@ -231,7 +254,7 @@ static int print_evidence(struct drift_store *s, struct drift_chain_id id, const
     line[n] = 0;
     printf("evidence %.2f, alarm at %.2f (%s%s)\nlast %zu windows [%s]\n",
            json_number_value(json_object_get(e, "evidence")), json_number_value(json_object_get(e, "threshold")),
-           text_of(e, "level"), json_is_false(json_object_get(e, "promised")) ? ", no rate is promised" : "", n, line);
+           shown(e, "level").s, json_is_false(json_object_get(e, "promised")) ? ", no rate is promised" : "", n, line);
     return 0;
 }
 
@@ -265,7 +288,7 @@ static int explain_body(struct drift_store *s, struct drift_chain_id id, const s
     rc = print_evidence(s, id, start, at, verdict, err);
     const json_t *ref = json_object_get(verdict, "baseline");
     if (!rc && !*text_of(ref, "id"))
-        printf("not compared with anything: %s\n", text_of(verdict, "unmonitored_why"));
+        printf("not compared with anything: %s\n", shown(verdict, "unmonitored_why").s);
     else if (!rc)
         rc = drift_baseline_fetch(s, id.model, text_of(ref, "id"), &b, err);
     if (!rc && b && strcmp(b->digest, text_of(ref, "digest")) != 0)

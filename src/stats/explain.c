@@ -50,7 +50,7 @@ static double median(const struct drift_column *c, const uint64_t *v, uint64_t n
     while (i + 1 < c->n_cells && 2 * (below + v[i]) < n)
         below += v[i++];
     double part = v[i] ? ((double)n / 2 - (double)below) / (double)v[i] : 0;
-    return left(c, i) + (right(c, i) / 2 - left(c, i) / 2) * 2 * part;
+    return left(c, i) * (1 - part) + right(c, i) * part; /* their difference may be beyond a double */
 }
 
 static void numbers(const struct drift_column *c, const uint64_t *p, const uint64_t *q, struct drift_shift *d)
@@ -74,6 +74,8 @@ static void numbers(const struct drift_column *c, const uint64_t *p, const uint6
     d->spread = after.sd / before.sd;
     d->open = q[0] || q[c->n_cells - 1];
     d->has_shift = isfinite(d->shift_sd) && isfinite(d->spread);
+    if (!d->has_shift)
+        d->shift_sd = d->spread = 0;
 }
 
 static void categories(const struct drift_column *c, const uint64_t *p, const uint64_t *q, struct drift_shift *d)
@@ -147,8 +149,12 @@ static const char *quoted(const char *name, char *buf, size_t cap)
         for (n = cap - 3; n && ((unsigned char)name[n] & 0xC0) == 0x80;)
             n--;
     buf[at++] = '`';
-    for (size_t i = 0; i < n; i++)
-        buf[at++] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char *s = (const unsigned char *)name + i;
+        bool c1 = s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0; /* U+0080 .. U+009F, which terminals obey too */
+        buf[at++] = *s < 0x20 || *s == 0x7f || c1 ? '?' : *s == '`' ? '\'' : name[i];
+        i += c1;
+    }
     buf[at++] = '`';
     buf[at] = 0;
     return buf;

@@ -94,6 +94,36 @@ class Evidence(setting.Case):
         self.assertIn("no rule found anything", d.command(*ask, "--window", env.rfc3339(START + WINDOW)).stdout)
         self.assertIn("there is no verdict of that window", d.command(*ask, "--window", "2001-01-01T00:00:00Z", check=False).stdout)
 
+    def test_who_writes_to_redis_does_not_write_to_the_terminal(self):
+        self.prepare()
+        self.baseline(24)
+        self.feed(0, 2, 0, 31)
+        self.close()
+        d, key = self.driftd("explain"), f"driftd:{{m/{self.group}/{setting.MODEL}}}:v"
+        ask = ["explain", "-c", d.path, "--model", setting.MODEL]
+        self.assertNotIn("has no counts", d.command(*ask).stdout)
+        at, verdict = max(self.verdicts().items())
+        evil = "\x1b[2J\u009b\n"
+        verdict["kind"] = verdict["window"]["start"] = verdict["window"]["end"] = verdict["evidence"]["level"] = evil
+        verdict["rules"][evil] = {"breach": evil}
+        verdict["columns"]["a"]["cells"][0] = -1
+        verdict["columns"]["b"]["cells"][0] = verdict["columns"]["b"]["specials"]["null"] = 2**63 - 1
+        verdict["explanation"] = [{"column": c, "share": .5, "unit": {"text": evil}, "segments": [evil]} for c in ("a", "b", "c", evil)]
+        for why in ("", evil):
+            self.store.command("HSET", key, at, json.dumps(verdict))
+            out = d.command(*ask, "--top", "9", check=False).stdout
+            self.assertIn("verdict ?[2J??", out)
+            self.assertEqual([c for c in out if c != "\n" and not c.isprintable()], [])
+            if not why:
+                self.assertEqual(out.count("the verdict has no counts of it"), 2, out)
+            verdict["baseline"] = {"id": "", "digest": ""}
+            verdict["unmonitored_why"] = evil
+        for body in (b"", b"[]", b"{}", b"{\"columns\": 3, \"explanation\": {}}", b"[" * 10_000):
+            self.store.command("HSET", key, at, body)
+            done = d.command(*ask, check=False)
+            self.assertIn(done.returncode, (0, 1, 65, 69, 70), body[:30])
+            self.assertNotIn("Sanitizer", done.stderr)
+
     def test_rearmed_columns_are_watched_at_once(self):
         self.prepare(clear_windows=1000)
         builder = self.driftd("rearm")

@@ -455,6 +455,52 @@ START_TEST(hostile_names)
 }
 END_TEST
 
+/* The columns that a rule found, in its order, what became of them, and the first as bars. */
+START_TEST(what_changed)
+{
+    set("url_length", .41, 1e-12);
+    set("entropy", .12, 1e-9);
+    set("n_dots", .01, .4);
+    const struct drift_column *c = &layout->columns[drift_layout_find(layout, DRIFT_FEATURE, "url_length")];
+    for (uint32_t i = 0; i < 3; i++) {
+        then->counts[c->first + DRIFT_N_SPECIAL + i] = 100;
+        now->counts[c->first + DRIFT_N_SPECIAL + i] = (uint64_t[]){10, 20, 70}[i];
+    }
+    run_rules(NULL);
+    struct sent s = act();
+    ck_assert_uint_ge(s.n, 1);
+    json_t *d = data_of(&s.a[0]), *list = json_object_get(d, "explanation"), *first = json_array_get(list, 0);
+    ck_assert_uint_eq(json_array_size(list), 2); /* n_dots is below every level */
+    ck_assert_str_eq(str(first, "column"), "url_length");
+    ck_assert_str_eq(str(first, "role"), "feature");
+    ck_assert_str_eq(str(first, "direction"), "up");
+    ck_assert_double_gt(json_real_value(json_object_get(first, "shift_sd")), 0);
+    ck_assert_msg(strstr(str(first, "text"), "moved up by "), "%s", str(first, "text"));
+    ck_assert_ptr_null(json_object_get(first, "share")); /* there is no evidence */
+    ck_assert_str_eq(str(json_array_get(list, 1), "column"), "entropy");
+    ck_assert_str_eq(str(json_array_get(list, 1), "direction"), "none");
+    ck_assert_str_eq(str(json_array_get(list, 1), "text"), "no values in the window");
+    ck_assert_str_eq(str(json_object_get(d, "histogram"), "column"), "url_length");
+    ck_assert(strstr(str(json_object_get(d, "histogram"), "text"), "70% ####"));
+    json_decref(d);
+    char *body = drift_outcome_verdict(&o, s.a, s.n);
+    json_t *j = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_ptr_nonnull(j);
+    ck_assert(json_array_size(json_object_get(j, "explanation")) >= 2);
+    ck_assert_str_eq(str(json_array_get(json_object_get(j, "explanation"), 0), "column"), "url_length");
+    json_decref(j);
+    free(body);
+    sent_release(&s);
+    set("url_length", .01, .5); /* nothing is found: nothing is explained */
+    set("entropy", .01, .5);
+    run_rules(NULL);
+    ck_assert_uint_eq(json_array_size(j = drift_outcome_explanation(&o, NULL, 8)), 0);
+    json_decref(j);
+    ck_assert(json_is_null(j = drift_outcome_histogram(&o, NULL)));
+    json_decref(j);
+}
+END_TEST
+
 START_TEST(a_body_stays_small)
 {
     enum { N = 60 };
@@ -663,6 +709,7 @@ int main(void)
     add(s, "the same every time", the_same_every_time);
     add(s, "vanished fields", vanished_fields);
     add(s, "hostile names", hostile_names);
+    add(s, "what changed", what_changed);
     add(s, "a body stays small", a_body_stays_small);
     add(s, "on the way up", on_the_way_up);
     add(s, "on the way down", on_the_way_down);

@@ -205,6 +205,61 @@ START_TEST(a_histogram_says_this)
 }
 END_TEST
 
+START_TEST(names_obey_nobody)
+{
+    /* escape, C1 as UTF-8 (CSI), C1 as a byte's neighbour that is no control, the quote itself, an end that is cut off
+     */
+    const char *names[] = {"\x1b[2J",
+                           "a\xc2\x9b"
+                           "b",
+                           "\xc2\xa0", "`x`", "z\xc2"};
+    const char *want[] = {"`?[2J`", "`a?b`", "`\xc2\xa0`", "`'x'`", "`z\xc2`"};
+    struct drift_layout *l = drift_layout_new();
+    char text[DRIFT_HISTOGRAM_TEXT];
+    drift_layout_add_categorical(l, DRIFT_FEATURE, "c", names, 5, NULL, 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    uint64_t p[DRIFT_N_SPECIAL + 7] = {0}, q[DRIFT_N_SPECIAL + 7] = {0};
+    for (int i = 0; i < 5; i++)
+        p[DRIFT_N_SPECIAL + i] = q[DRIFT_N_SPECIAL + i] = 10;
+    ck_assert_uint_gt(drift_histogram_text(&l->columns[0], p, q, true, text, sizeof text), 0);
+    for (int i = 0; i < 5; i++)
+        ck_assert_msg(strstr(text, want[i]) != NULL, "%s is not in:\n%s", want[i], text);
+    ck_assert(!strchr(text, 0x1b));
+    ck_assert(!strstr(text, "\xc2\x9b"));
+    drift_layout_free(l);
+}
+END_TEST
+
+/* The widest range that there is: differences of edges are beyond a double, and nothing may be NaN or infinite. */
+START_TEST(the_widest_range)
+{
+    const double edges[3][3] = {{-1.7e308, 0, 1.7e308}, {-5e-324, 0, 5e-324}, {-1.7e308, -1.7e308 * .9, 1.7e308}};
+    const uint64_t p[] = {0, 0, 0, 0, 0, 50, 50, 0};
+    const uint64_t some[][8] = {{0, 0, 0, 0, 0, 0, 100, 0},
+                                {0, 0, 0, 0, 30, 0, 0, 70},
+                                {0, 0, 0, 0, 0, 100, 0, 0},
+                                {0, 0, 0, 0, 0, 0, 0, 1},
+                                {0, 0, 0, 0, 1, 0, 0, 0}};
+    for (int k = 0; k < 3; k++) {
+        struct drift_layout *l = drift_layout_new();
+        drift_layout_add_numeric(l, DRIFT_FEATURE, "x", edges[k], 3, true, NULL, 0);
+        ck_assert_int_eq(drift_layout_seal(l), 0);
+        for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+            struct drift_shift d;
+            char text[DRIFT_SHIFT_TEXT];
+            drift_shift_of(&l->columns[0], p, some[i], &d);
+            ck_assert(d.has_median);
+            ck_assert(isfinite(d.median_before) && isfinite(d.median_after));
+            ck_assert(isfinite(d.shift_sd) && isfinite(d.spread));
+            ck_assert(d.median_after >= edges[k][0] && d.median_after <= edges[k][2]);
+            drift_shift_text(&l->columns[0], &d, text, sizeof text);
+            ck_assert_msg(!strstr(text, "nan") && !strstr(text, "inf"), "%s", text);
+        }
+        drift_layout_free(l);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("explain");
@@ -212,5 +267,7 @@ int main(void)
     drift_test_add(s, "sentences", sentences, 10);
     drift_test_add(s, "histograms", histograms, 10);
     drift_test_add(s, "a histogram", a_histogram_says_this, 10);
+    drift_test_add(s, "names obey nobody", names_obey_nobody, 10);
+    drift_test_add(s, "the widest range", the_widest_range, 10);
     return drift_test_run(s);
 }
