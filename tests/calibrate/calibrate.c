@@ -9,10 +9,17 @@
 #include "driftd/tail.h"
 
 static const char help[] =
-    "usage: calibrate [--short] [--table sizes|verdicts|lengths|delays] [--only TEXT]\n\n"
-    "Simulates what the statistics promise and prints tables in Markdown: sizes of the tests, windows\n"
-    "between false alarms, windows until a change is found.  --only: rows of `lengths` with TEXT in\n"
-    "their name.  DRIFTD_SEED=N repeats a run (default fixed, \"fresh\" takes the clock).\n";
+    "usage: calibrate [--short] [--table NAME] [--only TEXT]\n\n"
+    "Simulates what the statistics promise and prints tables in Markdown: sizes of the tests, of those on sorted\n"
+    "samples, intervals, dependence between features, verdicts on baselines, windows between false alarms, windows\n"
+    "until a change is found.  NAME: sizes, samples, intervals, multivariate, verdicts, lengths or delays.\n"
+    "--only: rows of `verdicts` and `lengths` with TEXT in their name.  DRIFTD_SEED=N repeats a run (default\n"
+    "fixed, \"fresh\" takes the clock).\n";
+
+static bool wanted(const char *table, const char *name)
+{
+    return !table || !strcmp(table, name);
+}
 
 int main(int argc, char **argv)
 {
@@ -32,13 +39,19 @@ int main(int argc, char **argv)
     drift_stats_init();
     clock_t begun = clock();
     printf("seed %" PRIu64 "%s\n\n", drift_test_seed(), quick ? ", short form" : "");
-    if (!table || !strcmp(table, "sizes"))
+    if (wanted(table, "sizes"))
         failed += table_sizes(quick);
-    if (!table || !strcmp(table, "verdicts"))
+    if (wanted(table, "samples"))
+        failed += table_samples(quick);
+    if (wanted(table, "intervals"))
+        failed += table_intervals(quick);
+    if (wanted(table, "multivariate"))
+        failed += table_multivariate(quick);
+    if (wanted(table, "verdicts"))
         failed += table_verdicts(quick, only);
-    if (!table || !strcmp(table, "lengths"))
+    if (wanted(table, "lengths"))
         failed += table_run_lengths(quick, only);
-    if (!table || !strcmp(table, "delays"))
+    if (wanted(table, "delays"))
         failed += table_delays(quick);
     printf("%d figures worse than promised, %.0f s of processor time\n", failed,
            (double)(clock() - begun) / CLOCKS_PER_SEC);

@@ -39,14 +39,26 @@ struct world {
 struct change {
     double mean, sd;
 };
-void world_init(struct world *w, const struct scenario *s, enum drift_evidence_mode mode, uint64_t seed);
+/* mode and guard: of the evidence. */
+void world_init(struct world *w, const struct scenario *s, enum drift_evidence_mode mode, bool guard, uint64_t seed);
 void world_release(struct world *w);
 void world_step(struct world *w, struct change c, struct drift_evidence_result *ret);
+
+/* p-values of one test without drift. */
+struct size_hits {
+    double n, at_05, at_001;
+};
+void size_hit(struct size_hits *h, double p);
+/* A cell of a table; 1 when the test is demanded not to reject too often and does. */
+int size_print(const struct size_hits *h, bool demanded);
 
 /* The tables, in Markdown on stdout.  Each returns how many of its demands failed. */
 int table_sizes(bool quick);
 int table_run_lengths(bool quick, const char *only);
 int table_delays(bool quick);
 int table_verdicts(bool quick, const char *only);
+int table_samples(bool quick);
+int table_intervals(bool quick);
+int table_multivariate(bool quick);
 
 #endif

@@ -49,7 +49,7 @@ int table_delays(bool quick)
     int worlds = quick ? 4 : 20, runs = quick ? 6 : 20, n = 0, failed = 0;
     for (int i = 0; i < worlds; i++) {
         struct world w;
-        world_init(&w, &still, DRIFT_EVIDENCE_GUARANTEED, 9000 + (uint64_t)i);
+        world_init(&w, &still, DRIFT_EVIDENCE_GUARANTEED, false, 9000 + (uint64_t)i);
         for (int j = 0; j < runs; j++, n++)
             for (int k = 0; k < CHANGES; k++) {
                 bool named;

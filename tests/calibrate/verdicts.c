@@ -28,7 +28,7 @@ struct verdict_tally {
 
 int table_verdicts(bool quick, const char *only)
 {
-    int failed = 0, worlds = quick ? 4 : 60;
+    int failed = 0, worlds = quick ? 2 : 40;
     printf(
         "### What the baseline's verdict says\n\n"
         "%d baselines each, %d features. \"kept\": baselines that keep the promise of a rate; the others withdraw it,\n"
@@ -41,7 +41,7 @@ int table_verdicts(bool quick, const char *only)
             continue;
         for (int k = 0; k < worlds; k++) {
             struct world w;
-            world_init(&w, &verdicts[i].s, DRIFT_EVIDENCE_GUARANTEED, 20000 + 1000 * i + (uint64_t)k);
+            world_init(&w, &verdicts[i].s, DRIFT_EVIDENCE_GUARANTEED, false, 20000 + 1000 * i + (uint64_t)k);
             t.kept += drift_phase1_promises(w.phase1);
             t.split += (w.phase1->flags & DRIFT_PHASE1_SPLIT) != 0;
             t.slow += (w.phase1->flags & DRIFT_PHASE1_SLOW) != 0;

@@ -38,10 +38,10 @@ static void window_draw(struct world *w, struct change c, struct drift_summary *
     w->now += HOUR_MS;
 }
 
-void world_init(struct world *w, const struct scenario *s, enum drift_evidence_mode mode, uint64_t seed)
+void world_init(struct world *w, const struct scenario *s, enum drift_evidence_mode mode, bool guard, uint64_t seed)
 {
     struct drift_phase1_window windows[BASELINE_MAX];
-    struct drift_evidence_settings set = {.windows = FALSE_ALARM_WINDOWS, .mode = mode};
+    struct drift_evidence_settings set = {.windows = FALSE_ALARM_WINDOWS, .mode = mode, .glitch_guard = guard};
     memset(w, 0, sizeof *w);
     traffic_init(&w->t, FEATURES);
     w->s = *s;
