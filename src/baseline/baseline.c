@@ -28,6 +28,7 @@ static void chain_release(struct drift_baseline_chain *c)
         drift_summary_free(c->windows[i].summary);
     free(c->windows);
     drift_law_release(c);
+    drift_summary_free(c->training);
     drift_summary_free(c->pooled);
     drift_layout_free(c->layout);
 }
@@ -119,6 +120,20 @@ static void blocks_save(const struct drift_layout *l, struct drift_buf *out)
     }
 }
 
+static bool has_training(const struct drift_baseline *b)
+{
+    return b->chain[DRIFT_CHAIN_INPUT].training || b->chain[DRIFT_CHAIN_LABEL].training;
+}
+
+static void training_save(const struct drift_baseline *b, struct drift_buf *out)
+{
+    for (int k = 0; k < DRIFT_N_CHAIN; k++) {
+        drift_buf_put_u8(out, b->chain[k].training != NULL);
+        if (b->chain[k].training)
+            drift_summary_save(b->chain[k].training, out);
+    }
+}
+
 void drift_baseline_save_content(const struct drift_baseline *b, struct drift_buf *out)
 {
     size_t at = section_open(out, "COLS");
@@ -158,6 +173,11 @@ int drift_baseline_save(struct drift_baseline *b, struct drift_buf *out, struct 
     drift_buf_adds(out, b->meta);
     section_close(out, at);
     drift_baseline_save_content(b, out);
+    if (has_training(b)) {
+        at = section_open(out, "trng");
+        training_save(b, out);
+        section_close(out, at);
+    }
     if (drift_law_any(b)) {
         at = section_open(out, "ksnl");
         drift_law_save(b, out);
@@ -426,12 +446,23 @@ static int wins_load(struct drift_baseline *b, struct drift_rd *r, struct drift_
     return 0;
 }
 
+static int training_load(struct drift_baseline *b, struct drift_rd *r, struct drift_err *err)
+{
+    for (int k = 0; k < DRIFT_N_CHAIN; k++) {
+        struct drift_baseline_chain *c = &b->chain[k];
+        uint8_t there = drift_rd_u8(r);
+        if (r->bad || there > 1 || (there && !(c->training = counts_load(r, c->layout))))
+            return parse_fail(err, "its counts of training data are not valid");
+    }
+    return 0;
+}
+
 static int laws_load(struct drift_baseline *b, struct drift_rd *r, struct drift_err *err)
 {
     return drift_law_load(b, r) ? 0 : parse_fail(err, "its null laws are not valid");
 }
 
-/* One section.  META, COLS, BLKS, POOL, WINS, ksnl come in this order, each at most once. */
+/* One section.  META, COLS, BLKS, POOL, WINS, trng, ksnl come in this order, each at most once. */
 static int section_load(struct drift_baseline *b, const char *tag, const uint8_t *p, size_t n, struct drift_err *err)
 {
     struct drift_rd r = {p, p + n, false};
@@ -448,6 +479,8 @@ static int section_load(struct drift_baseline *b, const char *tag, const uint8_t
         rc = pool_load(b, &r, err);
     else if (!memcmp(tag, "WINS", TAG) && have_pool && !b->chain[0].windows)
         rc = wins_load(b, &r, err);
+    else if (!memcmp(tag, "trng", TAG) && have_pool && !has_training(b) && !drift_law_any(b))
+        rc = training_load(b, &r, err);
     else if (!memcmp(tag, "ksnl", TAG) && have_pool && !drift_law_any(b))
         rc = laws_load(b, &r, err);
     else
@@ -459,7 +492,7 @@ static int section_load(struct drift_baseline *b, const char *tag, const uint8_t
 
 static int sections_load(struct drift_baseline *b, const uint8_t *bytes, size_t len, struct drift_err *err)
 {
-    static const char *const known[] = {"META", "COLS", "BLKS", "POOL", "WINS", "ksnl"};
+    static const char *const known[] = {"META", "COLS", "BLKS", "POOL", "WINS", "trng", "ksnl"};
     struct drift_rd r = {bytes + MAGIC, bytes + len, false};
     bool sealed = false;
     while (r.p < r.end) {

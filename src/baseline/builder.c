@@ -71,7 +71,7 @@ struct field_map {
 
 struct chain {
     struct drift_layout *layout;
-    struct drift_summary *pooled;
+    struct drift_summary *pooled, *training;
     int64_t window_ms;
     size_t n, cap, max; /* windows, ascending by start */
     struct drift_baseline_window *windows;
@@ -715,6 +715,22 @@ void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, 
     }
 }
 
+void drift_builder_train(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st)
+{
+    if (!b->frozen)
+        drift_bug("training data count before the layout is frozen");
+    struct bound *bound = bound_of(b, st);
+    for (int k = 0; k < DRIFT_N_CHAIN; k++) {
+        struct drift_binding *binding = bound->binding[k];
+        struct chain *c = &b->chain[k];
+        if (!binding || !drift_binding_wants(binding, ev))
+            continue;
+        if (!c->training && !(c->training = drift_summary_new(c->layout)))
+            drift_bug("no summary for a sealed layout");
+        drift_binding_count(binding, ev, c->training);
+    }
+}
+
 /* ---- finishing ---- */
 
 static json_t *notes(const struct drift_builder *b, uint32_t without_law)
@@ -761,6 +777,7 @@ static void move_chains(struct drift_builder *b, struct drift_baseline *base)
         struct chain *c = &b->chain[k];
         base->chain[k] = (struct drift_baseline_chain){.layout = c->layout,
                                                        .pooled = c->pooled,
+                                                       .training = c->training,
                                                        .window_ms = c->n ? c->window_ms : 0,
                                                        .n_windows = c->n,
                                                        .windows = c->windows};
@@ -769,7 +786,7 @@ static void move_chains(struct drift_builder *b, struct drift_baseline *base)
             b->bound[i].binding[k] = NULL;
         }
         c->layout = NULL;
-        c->pooled = NULL;
+        c->pooled = c->training = NULL;
         c->windows = NULL;
         c->n = c->cap = 0;
     }
@@ -819,6 +836,8 @@ static char *meta_text(const struct drift_builder *b, const struct drift_baselin
     json_object_set_new(o, "events", json_integer((json_int_t)base->chain[DRIFT_CHAIN_INPUT].pooled->n));
     json_object_set_new(o, "labels", json_integer((json_int_t)base->chain[DRIFT_CHAIN_LABEL].pooled->n));
     json_object_set_new(o, "windows", json_integer((json_int_t)base->chain[DRIFT_CHAIN_INPUT].n_windows));
+    if (base->chain[DRIFT_CHAIN_INPUT].training)
+        json_object_set_new(o, "training", json_integer((json_int_t)base->chain[DRIFT_CHAIN_INPUT].training->n));
     json_object_set_new(o, "config_hash", json_string(config_hash ? config_hash : ""));
     json_object_set_new(o, "seed", json_string("names"));
     json_object_set_new(o, "driftd", json_string(DRIFTD_VERSION));
@@ -985,6 +1004,7 @@ void drift_builder_free(struct drift_builder *b)
             drift_summary_free(c->windows[i].summary);
         free(c->windows);
         drift_summary_free(c->pooled);
+        drift_summary_free(c->training);
         drift_layout_free(c->layout);
     }
     for (size_t i = 0; i < b->n_maps; i++)

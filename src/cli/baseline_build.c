@@ -26,6 +26,8 @@ static const char build_help[] =
     "      --last D        instead: the last D until now, such as 14d\n"
     "      --file EVENTS   NDJSON, may be gzipped, instead of the topics (also when those carry Avro);\n"
     "                      may be given several times\n"
+    "      --training FILE NDJSON that the model was trained on, records as those of the stream; counted apart on the\n"
+    "                      same cells, so that verdicts show skew, too; may be given several times\n"
     "      --stream S      only this stream of the model\n"
     "      --edges FILE    JSON with baseline.edges or edges: {column: [..]}; they become the PSI bins\n"
     "      --id ID         name of the baseline; made from model and content when not given\n"
@@ -39,8 +41,8 @@ static const char build_help[] =
 
 struct request {
     const char *config, *model, *stream, *edges, *id, *output;
-    const char *files[FILES_MAX];
-    size_t n_files;
+    const char *files[FILES_MAX], *training[FILES_MAX];
+    size_t n_files, n_training;
     int64_t from_ms, to_ms;
     bool promote, anyway;
 };
@@ -53,14 +55,21 @@ static int bad_option(const char *option, const char *value, const char *want)
 /* 0, or an exit status + 1 (so that 0 can be an exit status, too). */
 static int parse(int argc, char **argv, struct request *r)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"model", required_argument, NULL, 'm'},
-        {"from", required_argument, NULL, 'f'},   {"to", required_argument, NULL, 't'},
-        {"last", required_argument, NULL, 'l'},   {"file", required_argument, NULL, 'i'},
-        {"stream", required_argument, NULL, 's'}, {"edges", required_argument, NULL, 'e'},
-        {"id", required_argument, NULL, 'd'},     {"output", required_argument, NULL, 'o'},
-        {"promote", no_argument, NULL, 'p'},      {"anyway", no_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"model", required_argument, NULL, 'm'},
+                                            {"from", required_argument, NULL, 'f'},
+                                            {"to", required_argument, NULL, 't'},
+                                            {"last", required_argument, NULL, 'l'},
+                                            {"file", required_argument, NULL, 'i'},
+                                            {"training", required_argument, NULL, 'r'},
+                                            {"stream", required_argument, NULL, 's'},
+                                            {"edges", required_argument, NULL, 'e'},
+                                            {"id", required_argument, NULL, 'd'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"promote", no_argument, NULL, 'p'},
+                                            {"anyway", no_argument, NULL, 'a'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     int64_t last_ms = 0;
     int opt;
     *r = (struct request){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
@@ -88,6 +97,11 @@ static int parse(int argc, char **argv, struct request *r)
             if (r->n_files == FILES_MAX)
                 return 1 + drift_cli_fail(DRIFT_EXIT_USAGE, "baseline build", "more than %d files", FILES_MAX);
             r->files[r->n_files++] = optarg;
+            break;
+        case 'r':
+            if (r->n_training == FILES_MAX)
+                return 1 + drift_cli_fail(DRIFT_EXIT_USAGE, "baseline build", "more than %d files", FILES_MAX);
+            r->training[r->n_training++] = optarg;
             break;
         case 's':
             r->stream = optarg;
@@ -158,6 +172,32 @@ static int two_passes(struct drift_source *src, struct drift_builder *b, struct 
     return rc;
 }
 
+static void train(void *ctx, const struct drift_event *ev, const struct drift_stream *st)
+{
+    drift_builder_train(ctx, ev, st);
+}
+
+/* Training data: of whatever time. */
+static int training_pass(const struct request *r, struct drift_source_settings set, struct drift_builder *b,
+                         struct drift_err *err)
+{
+    struct drift_source *src = NULL;
+    set.files = r->training;
+    set.n_files = r->n_training;
+    set.from_ms = INT64_MIN;
+    set.to_ms = INT64_MAX;
+    int rc = drift_source_open(&set, &src, err);
+    if (!rc)
+        rc = drift_source_pass(src, "training data", train, b, err);
+    if (!rc)
+        drift_source_report(src, stderr);
+    if (!rc && !drift_source_events(src))
+        rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_STOP,
+                        "no event of the model in the training data: its records must be as those of the stream");
+    drift_source_close(src);
+    return rc;
+}
+
 static int build(const struct request *r, const struct drift_config *c, const struct drift_model *m,
                  struct drift_baseline **ret, struct drift_err *err)
 {
@@ -177,6 +217,8 @@ static int build(const struct request *r, const struct drift_config *c, const st
         rc = drift_source_open(&set, &src, err);
     if (!rc)
         rc = two_passes(src, b, err);
+    if (!rc && r->n_training)
+        rc = training_pass(r, set, b, err);
     if (!rc) {
         char *origin = drift_source_json(src);
         rc = drift_builder_finish(b, r->id, origin, c->hash, drift_wall_ms(&drift_clock_system), ret, err);

@@ -272,6 +272,7 @@ static void measure(struct drift_work *w)
                                  &w->measures[(size_t)i * DRIFT_N_MEASURE]);
     }
     w->v.measures = w->measures;
+    w->o.training = reference(w)->training;
     drift_work_evidence(w);
     drift_work_detectors(w);
     if (w->early) /* of a window that goes on */

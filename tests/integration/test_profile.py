@@ -29,12 +29,12 @@ class Profile(setting.Case):
                 x = round(rng.gauss(day(w) + moved(w % 24), 1), 5)
                 yield {"ts": START + w * HOUR + i * HOUR // EVENTS, "model": setting.MODEL, "f": {"load": x}}
 
-    def build(self):
+    def build(self, *more):
         path = os.path.join(self.dir, "week.ndjson")
         with open(path, "w") as f:
             f.writelines(json.dumps(r) + "\n" for r in self.rows(random.Random(3), -24 * DAYS, 24 * DAYS))
         d = self.driftd("builder")
-        return d.command("baseline", "build", "-c", d.path, "--model", setting.MODEL, "--file", path, "--promote").stdout
+        return d.command("baseline", "build", "-c", d.path, "--model", setting.MODEL, "--file", path, "--promote", *more).stdout
 
     def judged(self, moved=lambda hour: 0, first=0):
         rng = random.Random(4)
@@ -56,6 +56,22 @@ class Profile(setting.Case):
         self.assertLess(max(psi[:3] + psi[4:]), .1, psi)
         self.assertGreater(min(v["columns"]["load"]["measures"]["ks"]["p"] for v in verdicts[:3] + verdicts[4:]), 1e-4)
         self.assertAlmostEqual(verdicts[5]["volume"]["baseline"], EVENTS)
+
+    def test_training_data_beside_the_baseline(self):
+        """Serving is as its baseline was, and never as training was."""
+        self.prepare()
+        path = os.path.join(self.dir, "training.ndjson")
+        with open(path, "w") as f:
+            for r in self.rows(random.Random(9), 0, 24):
+                r["f"]["load"] = 3 - r["f"]["load"]
+                f.write(json.dumps({**r, "ts": r["ts"] - 1000 * 24 * HOUR}) + "\n")
+        self.build("--training", path)
+        for v in self.judged():
+            self.assertLess(v["columns"]["load"]["measures"]["psi"]["effect"], .1)
+            skew = v["skew"]
+            self.assertEqual(skew["n"], 24 * EVENTS)
+            self.assertEqual([(c["column"], c["role"]) for c in skew["columns"]], [("load", "feature")])
+            self.assertGreater(skew["columns"][0]["psi"], 1)
 
     def test_without_profiles_every_night_is_drift(self):
         self.prepare(profile="none")

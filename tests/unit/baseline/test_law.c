@@ -199,6 +199,32 @@ START_TEST(hostile_bytes)
 }
 END_TEST
 
+/* Counts of training data: kept beside, on the same layout. */
+START_TEST(training_is_kept)
+{
+    struct drift_baseline *b = baseline(), *again = NULL;
+    struct drift_baseline_chain *c = &b->chain[DRIFT_CHAIN_INPUT];
+    struct drift_buf x;
+    c->training = drift_summary_new(c->layout);
+    c->training->n = 17;
+    for (uint32_t i = 0; i < c->layout->n_counts; i++)
+        c->training->counts[i] = i;
+    drift_law_draw(b, 5);
+    save(b, &x);
+    ck_assert_int_eq(load_resealed(&x, &again), 0);
+    const struct drift_summary *t = again->chain[DRIFT_CHAIN_INPUT].training;
+    ck_assert_uint_eq(t->n, 17);
+    ck_assert_mem_eq(t->counts, c->training->counts, c->layout->n_counts * sizeof *t->counts);
+    ck_assert_ptr_null(again->chain[DRIFT_CHAIN_LABEL].training);
+    ck_assert_ptr_nonnull(again->chain[DRIFT_CHAIN_INPUT].laws[0]);
+    drift_baseline_free(again);
+    section(&x, "trng")[12] = 2;
+    ck_assert_int_eq(load_resealed(&x, &again), DRIFT_E_PARSE);
+    drift_baseline_free(b);
+    drift_buf_release(&x);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("law");
@@ -206,5 +232,6 @@ int main(void)
     drift_test_add(s, "size", size_of_poisson_counts, 60);
     drift_test_add(s, "kept", kept_with_the_baseline, 30);
     drift_test_add(s, "hostile", hostile_bytes, 30);
+    drift_test_add(s, "training", training_is_kept, 30);
     return drift_test_run(s);
 }

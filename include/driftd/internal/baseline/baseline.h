@@ -7,6 +7,7 @@
  *     BLKS  the layouts' blocks, input chain, then label chain; absent when there are none
  *     POOL  pooled summaries of both chains
  *     WINS  window length, then per window: start, summary    (may be absent: a pool only)
+ *     trng  counts of training data on the same layouts: per chain 1 and a summary, or 0; absent when there are none
  *     ksnl  null laws of KS of discrete columns (law.h); absent when there are none
  *     DGST  SHA-256 over all bytes before it
  *     SIGN  room for signatures, behind the digest (absent today, not looked at); unknown sections with a
@@ -33,7 +34,8 @@ struct drift_baseline_chain {
     int64_t window_ms;            /* 0: no windows */
     size_t n_windows;
     struct drift_baseline_window *windows;
-    struct drift_ks_null **laws; /* law.h: [layout->n_columns], NULL where a column has none; NULL: none at all */
+    struct drift_summary *training; /* counts of training data, of that layout; NULL: none */
+    struct drift_ks_null **laws;    /* law.h: [layout->n_columns], NULL where a column has none; NULL: none at all */
 };
 struct drift_baseline {
     char *id, *model;

@@ -50,6 +50,8 @@ void drift_builder_survey(struct drift_builder *b, const struct drift_event *ev,
 int drift_builder_freeze(struct drift_builder *b, struct drift_err *err);
 /* Pass 2. */
 void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
+/* Pass 2 of training data: counted apart, on the same cells; no windows. */
+void drift_builder_train(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
 /* Moves everything into the baseline: nothing but free is left to do with b.
  * id NULL: made from model and content digest.  source: JSON object text for META, e.g. {"topics":[..],...}. */
 int drift_builder_finish(struct drift_builder *b, const char *id, const char *source, const char *config_hash,

@@ -65,6 +65,8 @@ struct drift_outcome {
     const struct drift_plan_entry *plan;
     const struct drift_verdict *verdict;
     const struct drift_summary *baseline; /* counts compared with, of the verdict's layout; NULL when unmonitored */
+    const struct drift_summary
+        *training;              /* counts of training data of the verdict's layout; NULL: none, or not measured */
     const char *profile;        /* the windows of the baseline that are compared with, "hour 03"; NULL: all; */
     const char *profile_why;    /* why all, though the baseline goes by the hour; NULL: it does not */
     double baseline_per_window; /* mean events of a baseline window; 0: unknown */
@@ -110,6 +112,9 @@ json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drif
  * found.  NULL: see above. */
 json_t *drift_outcome_segments(const struct drift_outcome *o);
 json_t *drift_outcome_segment_texts(const struct drift_outcome *o, const struct drift_column *c); /* [text] of them */
+/* The window beside training data: {"n": .., "columns": [{column, role, psi, p, ks}]}, the largest psi first, at most
+ * 20 of those that differ at p < .001 / columns. */
+json_t *drift_outcome_skew(const struct drift_outcome *o);
 json_t *drift_outcome_detectors_json(const struct drift_outcome *o);
 json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e); /* null without one */
 /* Sum of a column's counters. */
