@@ -15,6 +15,7 @@
  * PSI bins are unions of neighbouring cells: bin b holds cells bin_end[b-1] .. bin_end[b]-1 (bin_end[-1] = 0),
  * bin_end[n_bins-1] = n_cells.
  *
+ * Cost: O(counters) to build and seal, with an index of each column (grid.h); a column's cell is O(1) to look up.
  * Ownership: a layout owns everything it points to.  Threads: immutable after drift_layout_seal(). */
 #ifndef DRIFTD_LAYOUT_H
 #define DRIFTD_LAYOUT_H

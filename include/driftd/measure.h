@@ -1,7 +1,9 @@
 /* measure.h - what one window says about one column, against its baseline: every measure at once.
  *
  * Input is counts only (driftd/layout.h).  The single statistics have headers of their own (psi.h, ks.h ...);
- * this is the row that rules, verdicts, metrics and `compare` read. */
+ * this is the row that rules, verdicts, metrics and `compare` read.
+ *
+ * Cost: O(cells), some 12 us a numeric column of 102 cells, no allocation.  Threads: pure. */
 #ifndef DRIFTD_MEASURE_H
 #define DRIFTD_MEASURE_H
 

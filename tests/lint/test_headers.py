@@ -27,6 +27,13 @@ class Library(unittest.TestCase):
         self.assertEqual(bad, [], "a comment above the declaration, or behind it in its line")
         self.assertGreater(seen, 60)
 
+    def test_each_header_says_what_its_calls_cost_and_from_which_threads(self):
+        bare = ("driftd.h", "version.h", "error.h")  # names only
+        about = {h.name: str(h.about) for h in library.headers() if h.name not in bare}
+        self.assertGreater(len(about), 20)
+        self.assertEqual([n for n, text in about.items() if not re.search(r"[Cc]osts?:?\b|O\(", text)], [], "no cost in the head")
+        self.assertEqual([n for n, text in about.items() if "hread" not in text], [], "no thread rule in the head")
+
     def test_functions_are_found_whatever_their_form(self):
         """The reader above knows declarations by their layout; any name followed by a bracket counts here."""
         for h in library.headers():
