@@ -7,11 +7,10 @@
  * t without ties, and with many it is far too large.
  * The p-value is the limit law's (tail.h) at 1/6 + (T - mean) / sqrt(45 variance), mean and variance those of a
  * sample without ties (Anderson, eq. 11 and 14).  At m, n >= 10 it is good to some 5 % of itself down to .001.  With
- * heavy ties it is not right: where 60 % of the values are equal, t is below .05 in 9 % of undrifted samples.  Then
- * count the values as cells: drift_cells_cvm (cells.h) has the law with the ties in it.
- * The exact p-value counts the lattice paths by the value of T (Y. Xiao, A. Gordon, A. Yakovlev, A C++ program for the
- * Cramer-von Mises two-sample test, 2006), for small samples.
- * Cost: O(m + n).  Threads: pure. */
+ * heavy ties it is not right: where 60 % of the values are equal, p of t is below .05 in 12 % of undrifted samples.
+ * Then count the values as cells: drift_cells_cvm (cells.h) has the law with the ties in it. The exact p-value counts
+ * the lattice paths by the value of T (Y. Xiao, A. Gordon, A. Yakovlev, A C++ program for the Cramer-von Mises
+ * two-sample test, 2006), for small samples. Cost: O(m + n).  Threads: pure. */
 #ifndef DRIFTD_CVM_H
 #define DRIFTD_CVM_H
 
