@@ -61,11 +61,11 @@ bench: ## one JSON line a figure
 	@$(INSTALL) build demo test
 	@tests/bench/run.sh
 
-bench-detect: ## false alarms and delays beside peers from PyPI on ../shared/data; QUICK=1 is short
+bench-detect: ## false alarms and delays beside peers from PyPI on ../shared/data; QUICK=1 is short, DOCS=1 writes docs/detection.md
 	@$(INSTALL) build demo test bench
 	@cmake --preset release >/dev/null && cmake --build --preset release --target detect_windows driftd libdriftd_shared -- --quiet
-	@$(PYTHON) tests/bench/detect/conventions.py
-	@$(PYTHON) tests/bench/detect/detect.py $(if $(QUICK),--quick)
+	@$(PYTHON) tests/bench/detect/conventions.py $(if $(DOCS),--docs)
+	@$(PYTHON) tests/bench/detect/detect.py $(if $(QUICK),--quick) $(if $(DOCS),--docs)
 
 fuzz: ## each fuzz target for SECONDS (60)
 	@$(INSTALL) build test fuzz
