@@ -43,7 +43,11 @@ extern "C" {
     X(EVIDENCE, "evidence", 0, 0, 0,                                                                                   \
       "sequential evidence of all columns over its alarm threshold: 1 is an alarm; of the model, needs `evidence`")    \
     X(DETECTOR, "detector", 0, 0, 0,                                                                                   \
-      "the loudest of the model's `detectors`: 1 calls drift, .5 warns, 0 is quiet; of the model, or of the label")
+      "the loudest of the model's `detectors`: 1 calls drift, .5 warns, 0 is quiet; of the model, or of the label")    \
+    X(DEPENDENCE, "dependence", 1, 0, 0,                                                                               \
+      "change of the sign correlation of the pair of features that changed most; of the model, needs `dependence`")    \
+    X(EMBEDDING, "embedding", 1, 0, 0,                                                                                 \
+      "shift of the features' joint distribution, in standard deviations; of the model, needs `dependence`")
 
 enum drift_measure_id {
 #define X(id, name, has_p, num, cat, help) DRIFT_MEASURE_##id,
@@ -102,6 +106,9 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  *   LINF          all cells or categories: the one whose share moved most, value = its share in the window, baseline =
  *                 its share there, effect = |difference|; p two-sided, exact, times the number of cells.
  *   MAX_CELL      likewise the one whose rise is the least probable (max_cell.h, eps 0); effect 0 when none rose.
+ *   DEPENDENCE    effect = |r - r0| of the pair with the largest |z|, r = 2 agree - 1 (concordance.h); value = r,
+ *                 baseline = r0; p = p_shared.   EMBEDDING: effect = sqrt(max(0, T - d1) / n_e), p = p_shared
+ *                 (embedding.h).
  *   rates         over all values of the column in the window, specials too.  effect = rate - baseline's rate: signed,
  *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE needs a bounded column.
  * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.

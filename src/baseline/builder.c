@@ -19,6 +19,7 @@
 #include "driftd/internal/base/hash.h"
 #include "driftd/internal/baseline/law.h"
 #include "driftd/internal/window/count.h"
+#include "driftd/internal/window/dependence.h"
 #include "driftd/internal/window/segment.h"
 #include "driftd/magnitude.h"
 
@@ -59,6 +60,19 @@ struct survey {
     /* imported edges */
     double *import;
     uint32_t n_import;
+    uint32_t joint; /* its place in joint rows + 1; 0: none */
+};
+
+/* A uniform sample of whole events, for what depends on what (model->dependence). */
+struct joint {
+    uint32_t n_features; /* taken so far, at most stride */
+    uint32_t stride;     /* features a row; 0: not wanted */
+    uint32_t left_out;   /* features beyond it */
+    uint64_t n_events, rng;
+    size_t n_rows, cap;
+    bool full; /* capacity is final */
+    double *rows;
+    const char *why; /* there is no block; NULL: there is */
 };
 
 /* Slots of one stream's field list -> surveys. */
@@ -92,6 +106,7 @@ struct drift_builder {
     struct survey *surveys;
     size_t n_maps;
     struct field_map *maps;
+    struct joint joint;
     size_t role_survey[DRIFT_LATENCY + 1]; /* of score, decision ...: index + 1, 0 while not seen */
     struct survey key[DRIFT_SEGMENT_KEYS]; /* values of the model's segment keys */
     bool frozen;
@@ -251,6 +266,62 @@ static size_t n_keys(const struct drift_builder *b)
     return b->model ? b->model->n_segment_keys : 0;
 }
 
+/* ---- whole events ---- */
+
+static bool joint_wants(const struct drift_model *m, const struct survey *s)
+{
+    const struct drift_dependence_config *d = &m->dependence;
+    bool any = !d->n_features;
+    for (size_t i = 0; i < d->n_features && !any; i++)
+        any = drift_glob_match(d->features[i], s->name);
+    return any && s->role == DRIFT_FEATURE && s->type != DRIFT_CATEGORICAL;
+}
+
+/* A feature that is shown for the first time. */
+static void joint_join(struct drift_builder *b, struct survey *s)
+{
+    struct joint *j = &b->joint;
+    if (!j->stride || s->joint || !joint_wants(b->model, s))
+        return;
+    if (j->n_features == j->stride)
+        j->left_out++;
+    else
+        s->joint = ++j->n_features;
+}
+
+/* The row that the next event goes to, without numbers; NULL: it is not in the sample. */
+static double *joint_row(struct drift_builder *b)
+{
+    struct joint *j = &b->joint;
+    j->n_events++;
+    if (j->n_rows == j->cap && !j->full) {
+        size_t cap = j->cap ? 2 * j->cap : 1024;
+        if (j->cap == DRIFT_DEPENDENCE_ROWS_MAX || !pay(b, (cap - j->cap) * j->stride * sizeof *j->rows)) {
+            j->full = true;
+        } else {
+            j->rows = drift_xrealloc(j->rows, cap * j->stride, sizeof *j->rows);
+            j->cap = cap;
+        }
+    }
+    uint64_t at = j->n_rows < j->cap ? j->n_rows++ : rng_below(&j->rng, j->n_events);
+    if (at >= j->n_rows)
+        return NULL;
+    double *row = j->rows + (size_t)at * j->stride;
+    for (uint32_t i = 0; i < j->stride; i++)
+        row[i] = (double)NAN;
+    return row;
+}
+
+static void joint_survey(struct drift_builder *b, const struct drift_event *ev, const struct field_map *m)
+{
+    double *row = joint_row(b);
+    for (uint32_t i = 0; row && i < ev->fields->n; i++) {
+        uint32_t at = m->survey[i] < 0 ? 0 : b->surveys[m->survey[i]].joint;
+        if (at && (ev->kind[i] == DRIFT_V_NUM || ev->kind[i] == DRIFT_V_BOOL))
+            row[at - 1] = ev->num[i];
+    }
+}
+
 static struct field_map *map_of(struct drift_builder *b, const struct drift_stream *st,
                                 const struct drift_fields *fields)
 {
@@ -272,8 +343,10 @@ static struct field_map *map_of(struct drift_builder *b, const struct drift_stre
             for (size_t k = 0; k < n_keys(b); k++)
                 if (!strcmp(b->model->segment_keys[k], name))
                     m->key[k] = (int32_t)m->n;
-            if (wanted)
+            if (wanted) {
+                joint_join(b, &b->surveys[m->survey[m->n]]);
                 b->surveys[m->survey[m->n]].seen = true;
+            }
         }
     }
     return m;
@@ -311,6 +384,8 @@ void drift_builder_survey(struct drift_builder *b, const struct drift_event *ev,
         for (uint32_t i = 0; i < ev->fields->n; i++)
             if (m->survey[i] >= 0 && ev->kind[i] != DRIFT_V_ABSENT)
                 survey_value(b, &b->surveys[m->survey[i]], (enum drift_value_kind)ev->kind[i], ev->num[i], ev->str[i]);
+        if (b->joint.stride)
+            joint_survey(b, ev, m);
     }
     survey_keys(b, ev, st, m);
     survey_role(b, DRIFT_SCORE, &ev->score);
@@ -572,6 +647,72 @@ static int freeze_keys(const struct drift_builder *b, struct drift_layout *l, st
     return rc;
 }
 
+/* ---- what depends on what ---- */
+
+/* Brings the columns of joint rows into the layout's order, which is that of names. */
+static void joint_order(struct drift_builder *b, const struct drift_layout *l, struct drift_dependence_learn *ret,
+                        uint32_t *column, uint32_t *place)
+{
+    for (uint32_t i = 0; i < l->n_columns; i++) {
+        if (l->columns[i].role != DRIFT_FEATURE || l->columns[i].kind != DRIFT_NUMERIC)
+            continue;
+        const struct survey *s = &b->surveys[survey_of(b, DRIFT_FEATURE, l->columns[i].name)];
+        if (!s->joint)
+            continue;
+        place[ret->n_features] = s->joint - 1;
+        column[ret->n_features++] = i;
+    }
+}
+
+static void rows_permute(struct joint *j, const uint32_t *place, uint32_t n)
+{
+    double row[DRIFT_DEPENDENCE_FEATURES_MAX];
+    for (size_t r = 0; r < j->n_rows; r++) {
+        double *at = j->rows + r * j->stride;
+        memcpy(row, at, j->stride * sizeof *row);
+        for (uint32_t i = 0; i < n; i++)
+            at[i] = row[place[i]];
+    }
+}
+
+/* The first rows are of the first events: what is taken from a few of them needs an order that says nothing. */
+static void rows_shuffle(struct joint *j)
+{
+    double row[DRIFT_DEPENDENCE_FEATURES_MAX];
+    size_t bytes = j->stride * sizeof *row;
+    for (size_t n = j->n_rows; n > 1; n--) {
+        double *a = j->rows + (n - 1) * j->stride, *b = j->rows + (size_t)rng_below(&j->rng, n) * j->stride;
+        memcpy(row, a, bytes);
+        memmove(a, b, bytes);
+        memcpy(b, row, bytes);
+    }
+}
+
+static int joint_freeze(struct drift_builder *b, struct drift_layout *l, struct drift_err *err)
+{
+    struct joint *j = &b->joint;
+    uint32_t column[DRIFT_DEPENDENCE_FEATURES_MAX], place[DRIFT_DEPENDENCE_FEATURES_MAX];
+    if (!j->stride)
+        return 0;
+    struct drift_dependence_learn from = {.n_terms = b->model->dependence.terms,
+                                          .budget_us = b->model->dependence.budget_us,
+                                          .column = column,
+                                          .rows = j->rows,
+                                          .n_rows = j->n_rows,
+                                          .stride = j->stride};
+    joint_order(b, l, &from, column, place);
+    rows_permute(j, place, from.n_features);
+    rows_shuffle(j);
+    int rc = drift_dependence_learn(&from, l);
+    if (rc && rc != DRIFT_E_EMPTY)
+        return drift_fail(err, rc, DRIFT_STOP, "dependence between features cannot be learned: %s",
+                          drift_code_name(rc));
+    if (rc)
+        j->why = from.n_features < 2 ? "fewer than two numeric features vary"
+                                     : "too few events, or fewer than two numeric features vary";
+    return 0;
+}
+
 static void chain_freeze(struct drift_builder *b, struct chain *c, int64_t window_ms)
 {
     uint64_t fit = window_bytes_max / drift_baseline_window_bytes(c->layout);
@@ -609,6 +750,9 @@ int drift_builder_freeze(struct drift_builder *b, struct drift_err *err)
     }
     rc = rc ? rc : freeze_keys(b, b->chain[DRIFT_CHAIN_INPUT].layout, order, err);
     free(order);
+    rc = rc ? rc : joint_freeze(b, b->chain[DRIFT_CHAIN_INPUT].layout, err);
+    if (rc)
+        return rc;
     for (int k = 0; k < DRIFT_N_CHAIN && !rc; k++) {
         rc = drift_magnitude_add(b->chain[k].layout);
         rc = rc ? rc : drift_layout_seal(b->chain[k].layout);
@@ -759,6 +903,15 @@ static json_t *notes(const struct drift_builder *b, uint32_t without_law)
                      s->name, s->not_kept, s->n_names);
             json_array_append_new(a, json_string(text));
         }
+    }
+    if (b->joint.why) {
+        snprintf(text, sizeof text, "dependence between features is not watched: %s", b->joint.why);
+        json_array_append_new(a, json_string(text));
+    }
+    if (b->joint.left_out) {
+        snprintf(text, sizeof text, "dependence is watched between %" PRIu32 " features, %" PRIu32 " more are left out",
+                 b->joint.n_features, b->joint.left_out);
+        json_array_append_new(a, json_string(text));
     }
     for (int k = 0; k < DRIFT_N_CHAIN; k++)
         if (b->chain[k].dropped_below_ms != INT64_MIN) {
@@ -973,6 +1126,8 @@ struct drift_builder *drift_builder_new(const struct drift_model *m, const struc
         b->set.max_distinct = DRIFT_CATEGORIES_MAX + DRIFT_RARE_MAX;
     if (!b->set.max_bytes)
         b->set.max_bytes = 512u << 20;
+    if (m && m->dependence.on)
+        b->joint = (struct joint){.stride = m->dependence.max_features, .rng = name_seed(m->name)};
     b->first_ms = INT64_MAX;
     b->last_ms = INT64_MIN;
     for (size_t k = 0; k < n_keys(b); k++)
@@ -1015,5 +1170,6 @@ void drift_builder_free(struct drift_builder *b)
     for (size_t k = 0; k < DRIFT_SEGMENT_KEYS; k++)
         survey_release(&b->key[k]);
     free(b->surveys);
+    free(b->joint.rows);
     free(b);
 }

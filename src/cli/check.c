@@ -19,6 +19,7 @@
 #include "driftd/internal/decode/registry.h"
 #include "driftd/internal/ingest/probe.h"
 #include "driftd/internal/store/store.h"
+#include "driftd/internal/window/dependence.h"
 
 static const char usage[] =
     "Usage: driftd check -c FILE [--connect] [--timeout DURATION]\n"
@@ -66,6 +67,19 @@ static void show_cost(const struct drift_config *c, const struct drift_model *m)
                bytes_text(cost.ids, most, sizeof most), m->dedup_max_ids);
 }
 
+static void show_dependence(const struct drift_model *m, uint64_t columns)
+{
+    const struct drift_dependence_config *d = &m->dependence;
+    uint32_t n = columns < d->max_features ? (uint32_t)columns : d->max_features;
+    double us = drift_dependence_ns(n, d->terms) / 1000;
+    uint32_t one_in = drift_dependence_one_in(n, d->terms, d->budget_us);
+    if (one_in == 1)
+        printf("    dependence of up to %u features: about %.2g us an event, each is taken\n", n, us);
+    else
+        printf("    dependence of up to %u features: about %.2g us an event, one in %u is taken (budget %.3g us)\n", n,
+               us, one_in, d->budget_us);
+}
+
 static void show_model(const struct drift_config *c, const struct drift_model *m)
 {
     char size[48], every[48], late[48];
@@ -75,6 +89,8 @@ static void show_model(const struct drift_config *c, const struct drift_model *m
            m->every_ms < m->window_ms ? drift_duration_text(m->every_ms, every, sizeof every) : "",
            drift_duration_text(m->lateness_ms, late, sizeof late), m->n_rules);
     show_cost(c, m);
+    if (m->dependence.on)
+        show_dependence(m, drift_cost_of(c, m).columns);
 }
 
 static void show_stream(const struct drift_stream *s)

@@ -45,6 +45,17 @@ static uint64_t columns_of(const struct drift_config *c, const struct drift_mode
     return n;
 }
 
+/* Totals of terms take 5 bytes, of pairs 2 (10 and 5 at most); the baseline has the products of terms and the cells'
+ * scores besides. */
+static void add_dependence(struct drift_cost *cost, const struct drift_dependence_config *d, uint64_t columns)
+{
+    uint64_t n = columns < d->max_features ? columns : d->max_features, pairs = n * (n + 1) / 2, t = d->terms;
+    cost->partition.usual += cost->windows * (5 * t + 2 * pairs);
+    cost->partition.most += cost->windows * (10 * t + 5 * pairs);
+    cost->model.usual += 850 * n + 3 * t * t;
+    cost->model.most += 2100 * n + 5 * t * t;
+}
+
 struct drift_cost drift_cost_of(const struct drift_config *c, const struct drift_model *m)
 {
     struct drift_cost cost = {.columns = columns_of(c, m), .ids = (uint64_t)m->dedup_max_ids * ID_BYTES};
@@ -66,5 +77,7 @@ struct drift_cost drift_cost_of(const struct drift_config *c, const struct drift
         add(&cost.model, &evidence, 1, cost.columns);
     if (m->n_detectors)
         add(&cost.model, &detectors, 1, m->n_detectors);
+    if (m->dependence.on)
+        add_dependence(&cost, &m->dependence, cost.columns);
     return cost;
 }

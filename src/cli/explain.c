@@ -155,6 +155,13 @@ static void print_segments(const json_t *line)
     }
 }
 
+/* Two features that do not go together as before. */
+static void print_pair(const json_t *line)
+{
+    char text[DRIFT_SHIFT_TEXT];
+    printf("\n%s\n", drift_printable(text_of(line, "text"), text, sizeof text));
+}
+
 /* The verdict's own list; false: it has none. */
 static bool print_listed(const struct request *q, const json_t *verdict, const struct drift_baseline_chain *ref)
 {
@@ -163,6 +170,10 @@ static bool print_listed(const struct request *q, const json_t *verdict, const s
     json_array_foreach(list, i, line)
     {
         int at = find(ref->layout, text_of(line, "column"));
+        if (i < q->top && json_object_get(line, "with")) {
+            print_pair(line);
+            continue;
+        }
         if (i >= q->top || at < 0)
             continue;
         print_column(q, verdict, ref, (uint32_t)at, line);

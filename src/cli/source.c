@@ -252,7 +252,7 @@ static int on_line(struct drift_source *s, const char *line, size_t len, struct 
     struct drift_record rec = {.payload = (const uint8_t *)line, .len = len, .timestamp_ms = -1};
     enum drift_reason reason = DRIFT_REASON_NONE, first = DRIFT_REASON_NONE;
     bool taken = false;
-    s->n_records++;
+    rec.offset = (int64_t)s->n_records++;
     for (size_t i = 0; i < s->n_taps && !taken; i++) {
         int rc = offer(s, &s->taps[i], &rec, true, &taken, &reason, err);
         if (rc)

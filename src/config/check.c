@@ -691,6 +691,34 @@ static void check_segments(struct drift_fill *f, const struct drift_node *node, 
     }
 }
 
+/* ---- dependence ---- */
+
+static bool of_dependence(enum drift_measure_id m)
+{
+    return m == DRIFT_MEASURE_DEPENDENCE || m == DRIFT_MEASURE_EMBEDDING;
+}
+
+static void check_dependence(struct drift_fill *f, const struct drift_node *node, struct drift_model *m,
+                             const struct drift_path *path)
+{
+    const struct drift_node *at = drift_node_get(node, "dependence");
+    struct drift_path keys = {.up = path, .key = "dependence"};
+    bool any = false;
+    m->dependence.on = at && at->kind == DRIFT_NODE_MAP;
+    if (m->dependence.on && m->dependence.terms % 16)
+        drift_fill_error(f, drift_fill_at(at, "terms"), &keys, "terms", "is not a multiple of 16");
+    if (m->dependence.on && m->n_streams && !model_carries(f, m, DRIFT_SCOPE_FEATURE))
+        drift_fill_error(f, at, path, "dependence", "is between features, and no stream of the model carries any");
+    for (size_t i = 0; i < m->n_rules; i++)
+        any |= m->rules[i].name && of_dependence(m->rules[i].measure);
+    if (any && !m->dependence.on)
+        drift_fill_error(f, drift_fill_at(node, "rules"), path, "rules",
+                         "a rule has `measure: dependence` or `embedding`, and the model has no `dependence: {}`");
+    if (m->dependence.on && !any)
+        drift_fill_warning(f, at, path, "dependence",
+                           "no rule has `measure: dependence` or `embedding`, so nobody is told of what it finds");
+}
+
 CHECKER(model)
 {
     struct drift_model *m = base;
@@ -711,6 +739,7 @@ CHECKER(model)
     }
     check_detectors(f, node, m, path);
     check_segments(f, node, m, path);
+    check_dependence(f, node, m, path);
     if (!isnan(m->threshold) && m->n_streams && !model_carries(f, m, DRIFT_SCOPE_SCORE))
         drift_fill_error(f, drift_fill_at(node, "threshold"), path, "threshold",
                          "no stream of the model carries score");

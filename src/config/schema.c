@@ -93,7 +93,7 @@ static const struct drift_schema_choice scopes[] = {
     {"label", DRIFT_SCOPE_LABEL, "the label, a category, by the time of the label"},
     {"source", DRIFT_SCOPE_SOURCE, "the source, a category"},
     {"latency", DRIFT_SCOPE_LATENCY, "the latency, a number"},
-    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume, evidence and detectors"},
+    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume, evidence, detectors and dependence"},
     {NULL, 0, NULL}};
 
 static const struct drift_schema_choice column_scopes[] = {
@@ -1009,6 +1009,37 @@ static const struct drift_schema_row detector = {.key = "",
                                                  .sub = detector_keys,
                                                  .check = drift_check_detector,
                                                  .help = "one detector; the name is free"};
+static const struct drift_schema_row dependence_keys[] = {
+    {.key = "features",
+     .type = DRIFT_T_LIST,
+     MANY(drift_model, dependence.features, dependence.n_features),
+     .elem = &glob,
+     .max_items = 4096,
+     .fallback_words = "all numeric ones",
+     .help = "numeric features, with `*` and `?`"},
+    {.key = "max_features",
+     .type = DRIFT_T_INT,
+     AT(drift_model, dependence.max_features),
+     .fallback = "32",
+     .min = 2,
+     .max = 64,
+     .help = "the first so many that events show; others are left out, and the baseline's notes say so"},
+    {.key = "terms",
+     .type = DRIFT_T_INT,
+     AT(drift_model, dependence.terms),
+     .fallback = "64",
+     .min = 16,
+     .max = 256,
+     .help = "length of the embedding, in steps of 16; more sees finer changes and wants a baseline of 1,000 events a "
+             "term"},
+    {.key = "budget_us",
+     .type = DRIFT_T_NUMBER,
+     AT(drift_model, dependence.budget_us),
+     .fallback = "1",
+     .min = 0.01,
+     .max = 1000,
+     .help = "microseconds that an event may cost on average: where one costs more, one in so many is taken"},
+    {.key = NULL}};
 static const struct drift_schema_row model_features_keys[] = {
     {.key = "include",
      .type = DRIFT_T_TEXT,
@@ -1129,6 +1160,11 @@ static const struct drift_schema_row model_keys[] = {
      .fallback_words = "none",
      .help = "well-known change detectors by name, over figures of the windows; without a promised rate of false "
              "alarms"},
+    {.key = "dependence",
+     .type = DRIFT_T_MAP,
+     .sub = dependence_keys,
+     .fallback_words = "off: `{}` switches it on with the defaults",
+     .help = "how numeric features go together; holds from the next baseline that is built"},
     {.key = "features", .type = DRIFT_T_MAP, .sub = model_features_keys, .help = "which features, and their types"},
     {.key = "threshold",
      .type = DRIFT_T_NUMBER,

@@ -359,6 +359,7 @@ int drift_decoder_decode(struct drift_decoder *d, const struct drift_record *rec
     drift_paths_settle(&d->paths);
     if ((rc = set_time(d, rec, ret_reason, err)) || (rc = set_roles(d, ret_reason, err)))
         return rc;
+    d->event.place = (uint64_t)rec->offset;
     *ret_event = &d->event;
     *ret_reason = DRIFT_REASON_NONE;
     return 0;

@@ -180,6 +180,24 @@ int drift_concordance_add(const struct drift_concordance *c, struct drift_concor
     return 0;
 }
 
+int drift_concordance_count(const struct drift_concordance *c, int64_t *sums, const double *row)
+{
+    int64_t above[DRIFT_CONCORDANCE_FEATURES_MAX], *pair = sums + 1 + c->n_features;
+    if (sums[0] >= DRIFT_SUMS_EVENTS_MAX)
+        return DRIFT_E_FULL;
+    uint64_t word = sides(c, row);
+    uint32_t d = c->n_features;
+    for (uint32_t i = 0; i < d; i++) {
+        above[i] = (int64_t)(word >> i & 1);
+        sums[1 + i] += above[i];
+    }
+    sums[0]++;
+    for (uint32_t i = 0; i < d; pair += d - 1 - i, i++)
+        for (uint32_t j = i + 1; j < d; j++)
+            pair[j - i - 1] += 1 ^ above[i] ^ above[j];
+    return 0;
+}
+
 /* a and b of n are above their cuts; then at least |n - a - b| are on the same side, at most n - |a - b|, and every
  * second number between. */
 int drift_concordance_check(const int64_t *sums, uint32_t n_features)

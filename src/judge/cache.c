@@ -14,6 +14,7 @@ struct entry {
     char *model;  /* of a baseline */
     struct drift_bank *bank;
     struct drift_profile *profile;
+    struct drift_known_dependence dependence; /* of a baseline */
     void *thing;
     uint64_t used;
 };
@@ -45,6 +46,7 @@ static void drop_baseline(struct entry *e)
 {
     drift_bank_free(e->bank);
     drift_profile_free(e->profile);
+    drift_dependence_free(e->dependence.made);
     drift_baseline_free(e->thing);
     free(e->model);
     *e = (struct entry){0};
@@ -197,4 +199,9 @@ struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_b
 struct drift_profile **drift_cache_profile(struct drift_cache *c, const struct drift_baseline *b)
 {
     return &holder(c, b)->profile;
+}
+
+struct drift_known_dependence *drift_cache_dependence(struct drift_cache *c, const struct drift_baseline *b)
+{
+    return &holder(c, b)->dependence;
 }

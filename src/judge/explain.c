@@ -100,11 +100,48 @@ static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
     return j;
 }
 
+static bool about_dependence(const struct drift_outcome *o, const struct drift_outcome_rule *only)
+{
+    bool any = false;
+    for (size_t i = 0; o->dependence && !o->dependence->why && i < o->n_rules; i++) {
+        const struct drift_outcome_rule *r = &o->rules[i];
+        bool ours = r->rule->measure == DRIFT_MEASURE_DEPENDENCE || r->rule->measure == DRIFT_MEASURE_EMBEDDING;
+        any |= ours && (!only || r == only) && r->measured && r->result.breach != DRIFT_SEV_NONE;
+    }
+    return any;
+}
+
+/* The pairs of features that do not go together as before. */
+static void put_pairs(json_t *list, const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top)
+{
+    enum { PAIRS = 3 };
+    const struct drift_outcome_dependence *d = o->dependence;
+    size_t n = about_dependence(o, only) ? d->pairs.n_top : 0, put = 0;
+    for (size_t i = 0; i < n && put < PAIRS && json_array_size(list) < top; i++) {
+        const struct drift_concordance_pair *p = &d->pairs.top[i];
+        struct drift_buf text;
+        if (!drift_outcome_pair_changed(d, p))
+            continue;
+        drift_buf_init(&text, DRIFT_SHIFT_TEXT);
+        drift_outcome_pair_words(d, p, &text);
+        json_t *j = json_object();
+        json_object_set_new(j, "column", drift_text_json(d->name[p->i]));
+        json_object_set_new(j, "with", drift_text_json(d->name[p->j]));
+        json_object_set_new(j, "role", json_string(drift_role_name(DRIFT_FEATURE)));
+        json_object_set_new(j, "direction", json_string("none"));
+        json_object_set_new(j, "text", drift_text_json(text.data ? text.data : ""));
+        json_array_append_new(list, j);
+        drift_buf_release(&text);
+        put++;
+    }
+}
+
 json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top)
 {
     struct subjects s = subjects_of(o, only);
     json_t *list = json_array();
-    for (size_t i = 0; i < s.n && i < top; i++)
+    put_pairs(list, o, only, top);
+    for (size_t i = 0; i < s.n && json_array_size(list) < top; i++)
         json_array_append_new(list, line_json(o, &s.at[i]));
     return list;
 }

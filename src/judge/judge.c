@@ -275,6 +275,7 @@ static void measure(struct drift_work *w)
     w->o.training = reference(w)->training;
     drift_work_evidence(w);
     drift_work_detectors(w);
+    drift_work_dependence(w);
     if (w->early) /* of a window that goes on */
         w->v.volume = (struct drift_measure){.id = DRIFT_MEASURE_VOLUME, .why = DRIFT_WHY_NO_DATA};
     else

@@ -8,6 +8,7 @@
 #include "driftd/internal/baseline/baseline.h"
 #include "driftd/internal/judge/judge.h"
 #include "driftd/internal/judge/outcome.h"
+#include "driftd/internal/window/dependence.h"
 #include "driftd/phase1.h"
 
 enum { DRIFT_COUNTS_MAX = 64 << 20 }; /* bytes of a layout's counts, whatever it is: 4,096 columns of 1,000 cells */
@@ -97,6 +98,12 @@ int drift_cache_baseline(struct drift_cache *c, const char *model, const struct 
 /* Where what is made of a baseline that the cache holds is kept, and freed with it. */
 struct drift_bank **drift_cache_bank(struct drift_cache *c, const struct drift_baseline *b);
 struct drift_profile **drift_cache_profile(struct drift_cache *c, const struct drift_baseline *b);
+struct drift_known_dependence {
+    bool looked;
+    struct drift_dependence *made; /* NULL: the baseline has no such block, or (why) it cannot be used */
+    const char *why;
+};
+struct drift_known_dependence *drift_cache_dependence(struct drift_cache *c, const struct drift_baseline *b);
 
 /* ---- evidence.c: sequential evidence ---- */
 void drift_bank_free(struct drift_bank *b); /* NULL is fine */
@@ -153,6 +160,7 @@ struct drift_work {
     struct drift_outcome o;
     struct drift_outcome_evidence evidence;
     struct drift_outcome_detector *detectors;
+    struct drift_outcome_dependence dependence;
     /* the chain's fields `evidence` and `detectors` as this window leaves them; NULL: unchanged */
     char *evidence_text, *detectors_text;
     size_t n_actions;
@@ -171,6 +179,10 @@ void drift_work_evidence(struct drift_work *w);
 /* ---- detectors.c ---- */
 /* Moves the model's detectors of this chain.  Leaves v.detector without a value when nothing was fed. */
 void drift_work_detectors(struct drift_work *w);
+
+/* ---- dependence.c ---- */
+/* Measures how the features go together.  Leaves v.dependence and v.embedding without a value where it cannot. */
+void drift_work_dependence(struct drift_work *w);
 
 /* ---- judge.c ---- */
 bool drift_work_slides(const struct drift_work *w);

@@ -40,7 +40,18 @@ static bool in_scope(const struct drift_rule *rule, const struct drift_column *c
 
 static const struct drift_measure *of_verdict(const struct drift_verdict *v, enum drift_measure_id id)
 {
-    return id == DRIFT_MEASURE_EVIDENCE ? &v->evidence : id == DRIFT_MEASURE_DETECTOR ? &v->detector : &v->volume;
+    switch (id) {
+    case DRIFT_MEASURE_EVIDENCE:
+        return &v->evidence;
+    case DRIFT_MEASURE_DETECTOR:
+        return &v->detector;
+    case DRIFT_MEASURE_DEPENDENCE:
+        return &v->dependence;
+    case DRIFT_MEASURE_EMBEDDING:
+        return &v->embedding;
+    default:
+        return &v->volume;
+    }
 }
 
 static void collect(const struct drift_rule *rule, const struct drift_verdict *v, struct drift_rule_result *ret)

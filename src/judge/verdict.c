@@ -410,6 +410,8 @@ char *drift_outcome_verdict(const struct drift_outcome *o, const struct drift_ac
     json_object_set_new(j, "explanation", drift_outcome_explanation(o, NULL, EXPLAINED));
     if (o->training)
         json_object_set_new(j, "skew", drift_outcome_skew(o));
+    if (o->dependence)
+        json_object_set_new(j, "dependence", drift_outcome_dependence_json(o->dependence));
     json_object_set_new(j, "rules", rules_json(o));
     json_object_set_new(j, "actions", ids_json(actions, n_actions));
     json_object_set_new(j, "status", json_string(drift_model_status_name(o->status)));

@@ -24,6 +24,11 @@ static void add_name(struct drift_buf *b, const char *name)
         drift_buf_adds(b, "...");
 }
 
+void drift_words_name(struct drift_buf *b, const char *name)
+{
+    add_name(b, name);
+}
+
 static void add_number(struct drift_buf *b, double v)
 {
     drift_buf_addf(b, fabs(v) >= 1000 ? "%.0f" : "%.3g", v);
@@ -84,6 +89,8 @@ static const char *subject(const struct drift_rule *rule)
         return "evidence of drift";
     if (rule->measure == DRIFT_MEASURE_DETECTOR)
         return "a change detector";
+    if (rule->measure == DRIFT_MEASURE_DEPENDENCE || rule->measure == DRIFT_MEASURE_EMBEDDING)
+        return "dependence between features";
     if (rule->scope == DRIFT_SCOPE_MODEL || rule->measure == DRIFT_MEASURE_VOLUME)
         return "traffic volume";
     switch (rule->scope) {
@@ -210,6 +217,27 @@ static void add_detectors(struct drift_buf *b, const struct drift_outcome *o, co
     drift_buf_adds(b, ", ");
 }
 
+/* The pairs that changed, or what that nothing names any. */
+static void add_dependence(struct drift_buf *b, const struct drift_outcome *o, const struct drift_measure *m)
+{
+    enum { NAMED = 2 };
+    const struct drift_outcome_dependence *d = o->dependence;
+    size_t n = 0;
+    for (size_t i = 0; d && !d->why && i < d->pairs.n_top && n < NAMED; i++) {
+        if (!drift_outcome_pair_changed(d, &d->pairs.top[i]))
+            continue;
+        drift_buf_adds(b, n++ ? ", " : "");
+        drift_outcome_pair_words(d, &d->pairs.top[i], b);
+    }
+    if (!n && m->id == DRIFT_MEASURE_EMBEDDING)
+        drift_buf_adds(b, "the features' joint distribution moved, and no single pair explains it");
+    else if (!n)
+        drift_buf_adds(b, "no pair of features stands out");
+    drift_buf_addf(b, " (%s ", drift_measure_name(m->id));
+    add_number(b, m->effect);
+    drift_buf_adds(b, ", ");
+}
+
 static void add_finding(struct drift_buf *b, const struct drift_outcome *o, const struct drift_finding *f,
                         const char *limit, double level)
 {
@@ -218,6 +246,8 @@ static void add_finding(struct drift_buf *b, const struct drift_outcome *o, cons
         add_evidence(b, o, &f->measure);
     } else if (f->measure.id == DRIFT_MEASURE_DETECTOR) {
         add_detectors(b, o, &f->measure);
+    } else if (f->measure.id == DRIFT_MEASURE_DEPENDENCE || f->measure.id == DRIFT_MEASURE_EMBEDDING) {
+        add_dependence(b, o, &f->measure);
     } else if (!f->column) {
         add_volume(b, o, &f->measure);
         drift_buf_adds(b, ", ");

@@ -21,6 +21,9 @@ bool drift_words_share(const struct drift_outcome *o, const struct drift_column 
 /* The level of a severity; of the other one when the rule does not have it. */
 double drift_words_level(const struct drift_rule *rule, enum drift_severity severity);
 
+/* A name from records: without control characters, cut. */
+void drift_words_name(struct drift_buf *b, const char *name);
+
 /* Initialise b and write one line into it; release it. */
 void drift_words_alert(const struct drift_outcome *o, const struct drift_outcome_rule *r, const struct drift_step *step,
                        struct drift_buf *b);

@@ -1,9 +1,11 @@
 /* src/window/count.c    One event into one summary: a cell lookup and an increment for each column. */
 #include "driftd/internal/window/count.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/internal/window/dependence.h"
 #include "driftd/internal/window/segment.h"
 #include "driftd/magnitude.h"
 
@@ -59,10 +61,12 @@ struct drift_binding {
     /* field slots without a column that the model would watch: "new" */
     size_t n_extra;
     uint32_t *extra;
-    uint32_t n_known;                /* field slots looked up so far */
-    struct per_segment *per_segment; /* NULL: none */
-    uint32_t *feed_of;               /* [column] -> feed */
-    uint32_t generation;             /* of the field list that slots and extra are for */
+    uint32_t n_known;                                       /* field slots looked up so far */
+    struct per_segment *per_segment;                        /* NULL: none */
+    uint32_t *feed_of;                                      /* [column] -> feed */
+    uint32_t generation;                                    /* of the field list that slots and extra are for */
+    struct drift_dependence *dependence;                    /* NULL: the layout has no such block */
+    int32_t dependence_slot[DRIFT_DEPENDENCE_FEATURES_MAX]; /* field slots of its features */
 };
 
 static uint32_t magnitude_of(const struct drift_layout *l, const struct drift_column *c)
@@ -130,6 +134,9 @@ struct drift_binding *drift_binding_new(const struct drift_layout *layout, const
         b->feed_of[i] = (uint32_t)b->n_feeds;
         b->feeds[b->n_feeds++] = (struct feed){&layout->columns[i], NO_SLOT, magnitude_of(layout, &layout->columns[i])};
     }
+    /* a block that cannot be read is never filled; the judge, who has its own look at it, says so */
+    if (b->has_features && drift_dependence_new(layout, &b->dependence, &(struct drift_err){0}))
+        b->dependence = NULL;
     return b;
 }
 
@@ -144,6 +151,7 @@ void drift_binding_free(struct drift_binding *b)
     free(b->slow);
     free(b->extra);
     free(b->feed_of);
+    drift_dependence_free(b->dependence);
     free(b);
 }
 
@@ -197,6 +205,8 @@ static void rebind(struct drift_binding *b, const struct drift_fields *fields)
             b->slow[b->n_slow++] = *f;
         }
     }
+    for (uint32_t i = 0; b->dependence && i < b->dependence->n_features; i++)
+        b->dependence_slot[i] = b->feeds[b->feed_of[b->dependence->column[i]]].slot;
     b->generation = fields->generation;
 }
 
@@ -380,6 +390,19 @@ static void count_features(struct drift_binding *b, const struct drift_event *ev
         }
 }
 
+static void count_dependence(const struct drift_binding *b, const struct drift_event *ev, uint64_t *counts)
+{
+    const struct drift_dependence *d = b->dependence;
+    double score[DRIFT_DEPENDENCE_FEATURES_MAX];
+    for (uint32_t i = 0; i < d->n_features; i++) {
+        int32_t s = b->dependence_slot[i];
+        bool number = s != NO_SLOT && (ev->kind[s] == DRIFT_V_NUM || ev->kind[s] == DRIFT_V_BOOL);
+        const struct drift_column *c = &b->layout->columns[d->column[i]];
+        score[i] = number ? d->score[i][drift_column_cell(c, ev->num[s])] : (double)NAN;
+    }
+    drift_dependence_add(d, score, counts);
+}
+
 void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, struct drift_summary *into)
 {
     if (b->has_features && b->generation != ev->fields->generation)
@@ -389,6 +412,8 @@ void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, 
         find_segments(b->per_segment, ev, into->counts);
     if (b->has_features)
         count_features(b, ev, into);
+    if (b->dependence && drift_dependence_takes(b->dependence, ev->place))
+        count_dependence(b, ev, into->counts);
     for (size_t i = 0; i < b->n_scalars; i++) {
         const struct drift_value *v =
             (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);

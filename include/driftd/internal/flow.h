@@ -91,7 +91,8 @@ struct drift_value {
  * arrays belong to the decoder: num[s], kind[s], str[s] of field slot s < fields->n. */
 struct drift_event {
     int64_t time_ms;
-    struct drift_str id;    /* n = 0: none */
+    uint64_t place;      /* of the record in its log, the offset: what samples go by, so that a replay repeats them */
+    struct drift_str id; /* n = 0: none */
     struct drift_str model; /* n = 0: the stream names a fixed model */
     struct drift_str version[DRIFT_N_VERSION];
     struct drift_str schema;                                    /* id of the writer's schema as text; n = 0: none */
@@ -142,9 +143,9 @@ struct drift_verdict {
     int64_t carried_from_ms;              /* start of the first held window; = start_ms when carried is 0 */
     const struct drift_summary *summary;  /* merged; layout = the baseline's (or the bare one) */
     const struct drift_measure *measures; /* [n_columns][DRIFT_N_MEASURE] when kind is OK or FORCED, else NULL */
-    struct drift_measure volume, evidence, detector; /* of the model */
-    const char *baseline_id, *baseline_digest;       /* "" when unmonitored */
-    const char *unmonitored_why;                     /* plain words; NULL otherwise */
+    struct drift_measure volume, evidence, detector, dependence, embedding; /* of the model */
+    const char *baseline_id, *baseline_digest;                              /* "" when unmonitored */
+    const char *unmonitored_why;                                            /* plain words; NULL otherwise */
 };
 
 #endif

@@ -244,6 +244,15 @@ enum drift_profile_kind {
     DRIFT_PROFILE_WEEKDAY_HOUR /* Monday to Friday apart from Saturday and Sunday */
 };
 
+/* How numeric features go together (driftd/embedding.h, driftd/concordance.h); holds from the next baseline on. */
+struct drift_dependence_config {
+    bool on;
+    size_t n_features;
+    char **features; /* globs; none: all */
+    uint32_t max_features, terms;
+    double budget_us; /* mean time that an event may cost */
+};
+
 struct drift_model {
     char *name;
     size_t owner;
@@ -267,7 +276,8 @@ struct drift_model {
     char **segment_keys;         /* "source", or names of fields; at most DRIFT_SEGMENT_KEYS */
     uint32_t segment_values;     /* of a key: the most frequent ones of the baseline */
     uint64_t segment_min_events; /* fewer: a value's columns are not measured */
-    char *include;               /* glob over features; "*" */
+    struct drift_dependence_config dependence;
+    char *include; /* glob over features; "*" */
     size_t n_exclude;
     char **exclude;
     size_t n_types;

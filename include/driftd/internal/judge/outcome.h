@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+#include "driftd/concordance.h"
+#include "driftd/embedding.h"
 #include "driftd/internal/act/outbox.h"
 #include "driftd/internal/config/config.h"
 #include "driftd/internal/flow.h"
@@ -55,6 +57,17 @@ struct drift_outcome_detector {
     bool restarted;                  /* it began anew */
 };
 
+/* How the features go together in this window. */
+struct drift_outcome_dependence {
+    const char *why;                                  /* nothing was measured; NULL: the pairs were */
+    const char *why_not_embedding;                    /* likewise, of the embedding */
+    uint32_t one_in;                                  /* events of which one was taken */
+    const char *name[DRIFT_CONCORDANCE_FEATURES_MAX]; /* of the features; borrowed from the layout */
+    struct drift_concordance_result pairs;
+    struct drift_embedding_result embedding;
+    double effect; /* of the embedding: see measure.h */
+};
+
 enum drift_model_status { DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, DRIFT_STATUS_UNMONITORED };
 const char *drift_model_status_name(enum drift_model_status s); /* "unknown", "ok" ... */
 
@@ -76,6 +89,7 @@ struct drift_outcome {
     const struct drift_outcome_evidence *evidence; /* NULL: none was kept */
     size_t n_detectors;
     const struct drift_outcome_detector *detectors;
+    const struct drift_outcome_dependence *dependence; /* NULL: the model does not ask for it */
     json_t *segments; /* per key of the model what its values did; NULL: none are configured, or not measured */
     json_t *forced;   /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
@@ -104,7 +118,8 @@ json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);    
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
 json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
 /* What changed in the columns that a rule (NULL: any) found, worst first: [{column, role, direction, text, shift_sd,
- * share}], at most `top` and 8; empty when none did or nothing was measured. */
+ * share}], at most `top` and 8; pairs of features that do not go together as before come first: {column, with, role,
+ * direction, text}; empty when none did or nothing was measured. */
 json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top);
 /* The first of them as {column, text}, baseline beside window; null when there is none. */
 json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drift_outcome_rule *only);
@@ -116,6 +131,12 @@ json_t *drift_outcome_segment_texts(const struct drift_outcome *o, const struct 
  * 20 of those that differ at p < .001 / columns. */
 json_t *drift_outcome_skew(const struct drift_outcome *o);
 json_t *drift_outcome_detectors_json(const struct drift_outcome *o);
+json_t *drift_outcome_dependence_json(const struct drift_outcome_dependence *d);
+/* Did the pair change, whatever else was looked at (its p-value times the number of pairs is below .01)? */
+bool drift_outcome_pair_changed(const struct drift_outcome_dependence *d, const struct drift_concordance_pair *p);
+/* "`a` and `b` used to rise together (correlation of sides .56), now they do not (.02)" */
+void drift_outcome_pair_words(const struct drift_outcome_dependence *d, const struct drift_concordance_pair *p,
+                              struct drift_buf *out);
 json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e); /* null without one */
 /* Sum of a column's counters. */
 uint64_t drift_outcome_total(const struct drift_summary *s, const struct drift_column *c);
