@@ -18,6 +18,7 @@
 #include "driftd/error.h"
 #include "driftd/evidence.h"
 #include "driftd/explain.h"
+#include "driftd/frequent.h"
 #include "driftd/grid.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "driftd/layout.h"
+#include "driftd/summary.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +50,10 @@ int drift_shift_direction(const struct drift_shift *d);
 /* "moved up by 0.4 sd (median 54 to 71); 12 % of values above the baseline's maximum": the largest changes first, at
  * most three, NUL-terminated into buf.  "no change to speak of" when there is none.  Returns the length. */
 size_t drift_shift_text(const struct drift_column *c, const struct drift_shift *d, char *buf, size_t cap);
+
+/* "new: `ZZ` 4.1 %, `XQ` at least 0.8 %": the most frequent of the values that the column's layout does not know, at
+ * most five, with their shares of the column's values.  Returns the length; 0 when there are none. */
+size_t drift_unseen_text(const struct drift_summary *s, uint32_t column, char *buf, size_t cap);
 
 /* Both sides as bars, a line a bin (or one of the most frequent categories), at most 14 lines of at most 76 columns.
  * utf8: bars of blocks, else of '#'.  Returns the length; 0 when a side has no values. */

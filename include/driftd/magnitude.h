@@ -10,10 +10,11 @@
  *
  * Does the window have values of another unit?  With p, q the shares of the buckets and S_k p those of the baseline
  * with every value 2^k times as large, q = (1 - a) p + a S_k p when the part a of the values changed its unit: one
- * source of many is enough.  a by least squares for each k in steps of .1, and the k that leaves least of sum |q - p|.
+ * source of many is enough.  a by least squares for each whole k, then in steps of .1 about the
+ * best, and the k that leaves least of sum |q - p|.
  * S_k for a k that is not whole moves a value on by floor(k) exponents, or by one more as often as the fraction says.
  *
- * Cost: a few cycles a value; some .5 ms a comparison, no allocation.  Threads: pure.
+ * Cost: a few cycles a value; some .3 ms a comparison, no allocation.  Threads: pure.
  * A diagnosis, no test: it has no p-value, and is asked only where a test has found a change. */
 #ifndef DRIFTD_MAGNITUDE_H
 #define DRIFTD_MAGNITUDE_H
@@ -59,6 +60,7 @@ struct drift_unit_change {
     double known;     /* the usual factor that it is close to (1000, 60, 1/3600 ..), 0: none; 1024 is 1000 here */
     double moved;     /* a: share of the values that moved, 0 .. 1 */
     double explained; /* share of the change of the histogram that this explains, 0 .. 1 */
+    bool at_least;    /* much of what moved left or reached an end of the scale: it moved so far or farther; known: 0 */
 };
 /* p, q: counts, shape [DRIFT_MAGNITUDES].  True when at least 5 % of the values moved by a factor of 4 or more, or
  * changed their sign, and that explains at least 70 % of what changed. */

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "driftd/frequent.h"
 #include "driftd/layout.h"
 
 #ifdef __cplusplus
@@ -22,6 +23,7 @@ enum drift_tally_kind {
     DRIFT_TALLY_NEW_FIELD, /* feature fields that the layout does not have */
     DRIFT_N_TALLY
 };
+enum { DRIFT_FREQUENT_COLUMNS = 64 }; /* of a summary that have a sketch: the first ones that need it */
 enum { DRIFT_TALLY_SLOTS = 32, DRIFT_TALLY_TEXT = 128, DRIFT_TALLY_JOIN_MAX = 8192 };
 
 /* Counts per distinct text, in byte order of the texts: the first DRIFT_TALLY_SLOTS of a partition's log by name, the
@@ -42,6 +44,9 @@ struct drift_summary {
     uint64_t n;                        /* records counted */
     uint64_t *counts;                  /* [layout->n_counts] */
     struct drift_tally tally[DRIFT_N_TALLY];
+    struct drift_frequent **unseen; /* [layout->n_columns], values that a column does not know; NULL: none; as are its
+                                       elements */
+    uint32_t n_unseen;
 };
 
 struct drift_summary *drift_summary_new(const struct drift_layout *layout); /* sealed; NULL without memory */
@@ -49,6 +54,11 @@ void drift_summary_free(struct drift_summary *s);                           /* N
 void drift_summary_reset(struct drift_summary *s);                          /* all zero; memory kept */
 /* into += from.  DRIFT_E_MISMATCH when the digests of the layouts differ; nothing is changed then. */
 int drift_summary_merge(struct drift_summary *into, const struct drift_summary *from);
+/* Counts a value of a categorical column that its layout does not know, beside the cell `unseen`: for explanations
+ * only. Nothing when DRIFT_FREQUENT_COLUMNS others have a sketch. */
+void drift_summary_unseen(struct drift_summary *s, uint32_t column, const char *text, size_t n);
+/* The column's sketch, made when there is none; NULL as above. */
+struct drift_frequent *drift_summary_sketch(struct drift_summary *s, uint32_t column);
 /* Counts one text (n bytes, cut at a NUL).  A new text beyond the slots, or without memory, goes to `other`. */
 void drift_tally_add(struct drift_tally *t, const char *text, size_t n, uint64_t by);
 /* The same for counts that come from another tally (merging, loading): new texts get a slot up to

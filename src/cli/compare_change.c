@@ -36,6 +36,13 @@ static bool unit_of(const struct drift_compare_report *rep, const struct drift_c
     return drift_magnitude_of(before, rep->counts->current[k], (uint32_t)(c - before->layout->columns), ret);
 }
 
+static size_t new_values(const struct drift_compare_report *rep, const struct drift_column *c, char *buf, size_t cap)
+{
+    const struct drift_summary *s =
+        rep->counts->current[c->role == DRIFT_LABEL ? DRIFT_CHAIN_LABEL : DRIFT_CHAIN_INPUT];
+    return c->kind == DRIFT_CATEGORICAL ? drift_unseen_text(s, (uint32_t)(c - s->layout->columns), buf, cap) : 0;
+}
+
 void drift_compare_changes(const struct drift_compare_report *rep, bool markdown)
 {
     bool utf8 = setlocale(LC_CTYPE, "") && !strcmp(nl_langinfo(CODESET), "UTF-8");
@@ -50,7 +57,7 @@ void drift_compare_changes(const struct drift_compare_report *rep, bool markdown
         const uint64_t *p, *q;
         struct drift_shift d;
         struct drift_unit_change u;
-        char name[80], text[DRIFT_SHIFT_TEXT], bars[DRIFT_HISTOGRAM_TEXT];
+        char fresh[640], name[80], text[DRIFT_SHIFT_TEXT], bars[DRIFT_HISTOGRAM_TEXT];
         if (!changed(&rep->rows[i]))
             continue;
         shown++;
@@ -60,6 +67,8 @@ void drift_compare_changes(const struct drift_compare_report *rep, bool markdown
         printf("\n%s: %s\n", drift_printable(c->name, name, sizeof name), text);
         if (unit_of(rep, c, &u) && drift_magnitude_text(&u, text, sizeof text))
             puts(text);
+        if (new_values(rep, c, fresh, sizeof fresh))
+            puts(fresh);
         if (drift_histogram_text(c, p, q, utf8, bars, sizeof bars))
             printf("%s%s%s", fence, bars, fence);
     }

@@ -104,6 +104,25 @@ static double psi_of(const json_t *verdict, const struct drift_column *c)
 
 /* ---- columns ---- */
 
+/* Categories that the baseline does not have, most first. */
+static void print_new(const json_t *verdict, const struct drift_column *c, uint64_t n)
+{
+    enum { NAMED = 5 };
+    const json_t *list = json_object_get(column_of(verdict, c), "new_values"), *one;
+    char name[80];
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        json_int_t least = json_integer_value(json_object_get(one, "at_least"));
+        if (i < NAMED && least > 0 && n)
+            printf("%s%s %s%.2g %%", i ? ", " : "new: ", drift_printable(text_of(one, "value"), name, sizeof name),
+                   json_integer_value(json_object_get(one, "at_most")) > least ? "at least " : "",
+                   100 * (double)least / (double)n);
+    }
+    if (json_array_size(list))
+        putchar('\n');
+}
+
 static void print_column(const struct request *q, const json_t *verdict, const struct drift_baseline_chain *ref,
                          uint32_t at, const json_t *line)
 {
@@ -128,6 +147,7 @@ static void print_column(const struct request *q, const json_t *verdict, const s
         printf(": %s\n", text);
         if (*unit)
             printf("%s\n", unit);
+        print_new(verdict, c, d.n_after);
         if (drift_histogram_text(c, before, now, q->utf8, bars, sizeof bars))
             fputs(bars, stdout);
     }

@@ -75,6 +75,14 @@ static void put_unit(const struct drift_outcome *o, const struct drift_column *c
     json_object_set_new(j, "unit", unit);
 }
 
+static void put_new(const struct drift_outcome *o, const struct drift_column *c, json_t *j)
+{
+    char text[640];
+    const struct drift_summary *s = o->verdict->summary;
+    if (c->kind == DRIFT_CATEGORICAL && drift_unseen_text(s, (uint32_t)(c - s->layout->columns), text, sizeof text))
+        json_object_set_new(j, "new", drift_text_json(text));
+}
+
 static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
 {
     static const char *const way[] = {"down", "none", "up"};
@@ -93,6 +101,7 @@ static json_t *line_json(const struct drift_outcome *o, const struct subject *s)
     if (s->share >= 0)
         json_object_set_new(j, "share", json_real(s->share));
     put_unit(o, c, j);
+    put_new(o, c, j);
     json_t *segments = drift_outcome_segment_texts(o, c);
     if (json_array_size(segments))
         json_object_set(j, "segments", segments);

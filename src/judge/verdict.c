@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINDINGS = 10, VERSIONS = 8, FIELDS = 32, EXPLAINED = 8 };
+enum { FINDINGS = 10, VERSIONS = 8, FIELDS = 32, EXPLAINED = 8, NEW_VALUES = 10 };
 
 const char *drift_model_status_name(enum drift_model_status s)
 {
@@ -194,6 +194,21 @@ static bool is_listed(const struct drift_outcome *o, enum drift_measure_id id)
     return listed;
 }
 
+static json_t *new_values_json(const struct drift_frequent *f)
+{
+    struct drift_frequent_value top[NEW_VALUES];
+    size_t n = drift_frequent_top(f, top, NEW_VALUES);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *one = json_object();
+        json_object_set_new(one, "value", drift_text_json(top[i].text));
+        json_object_set_new(one, "at_least", count_json(top[i].at_least));
+        json_object_set_new(one, "at_most", count_json(top[i].at_most));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
 static json_t *column_json(const struct drift_outcome *o, uint32_t at)
 {
     static const char *const special[DRIFT_N_SPECIAL] = {"null", "missing", "nonfinite", "wrong_type"};
@@ -209,6 +224,8 @@ static json_t *column_json(const struct drift_outcome *o, uint32_t at)
     json_object_set_new(j, "n", count_json(drift_outcome_total(s, c)));
     json_object_set_new(j, "specials", specials);
     json_object_set_new(j, "cells", cells);
+    if (s->unseen && s->unseen[at] && s->unseen[at]->n)
+        json_object_set_new(j, "new_values", new_values_json(s->unseen[at]));
     if (!o->verdict->measures)
         return j;
     json_t *measures = json_object();

@@ -247,6 +247,24 @@ size_t drift_shift_text(const struct drift_column *c, const struct drift_shift *
     return at ? at : put(buf, cap, 0, d->n_after ? "no change to speak of" : "no values in the window");
 }
 
+size_t drift_unseen_text(const struct drift_summary *s, uint32_t column, char *buf, size_t cap)
+{
+    enum { NAMED = 5 };
+    struct drift_frequent_value top[NAMED];
+    const struct drift_column *c = &s->layout->columns[column];
+    uint64_t all = sum(drift_summary_cells(s, c), c->n_cells);
+    size_t at = 0, n = s->unseen && s->unseen[column] ? drift_frequent_top(s->unseen[column], top, NAMED) : 0;
+    char one[128], name[DRIFT_FREQUENT_TEXT + 3], part[24];
+    if (cap)
+        buf[0] = 0;
+    for (size_t i = 0; i < n && top[i].at_least; i++) {
+        snprintf(one, sizeof one, "%s%s %s%s", at ? ", " : "new: ", quoted(top[i].text, name, sizeof name),
+                 top[i].at_most > top[i].at_least ? "at least " : "", percent(share(top[i].at_least, all), part));
+        at = put(buf, cap, at, one);
+    }
+    return at;
+}
+
 /* ---- histogram ---- */
 
 struct row {

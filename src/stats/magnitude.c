@@ -103,29 +103,54 @@ static double known_factor(double factor)
     return best;
 }
 
+struct best {
+    double k, part, explained;
+    bool turn;
+};
+
+static void try(const struct change *c, double k, struct best *best)
+{
+    double part;
+    for (int turn = 0; turn < 2; turn++) {
+        double e = explained(c, k, turn, &part);
+        if (e > best->explained + 1e-9)
+            *best = (struct best){k, part, e, turn};
+    }
+}
+
+/* Whether more than a tenth of what moves begins or ends in the outermost exponents, where sizes are not told apart. */
+static bool off_scale(const struct change *c, double k)
+{
+    double out = 0, all = 0;
+    for (int b = 1; b < DRIFT_MAGNITUDES; b++) {
+        double from = b % HALF - 1, to = from + k;
+        all += c->p[b];
+        if (from <= 0 || from >= SCALE - 1 || to < .5 || to > SCALE - 1.5)
+            out += c->p[b];
+    }
+    return fabs(k) >= .5 && out > .1 * all;
+}
+
 bool drift_magnitude_compare(const uint64_t *p, const uint64_t *q, struct drift_unit_change *ret)
 {
     struct change c;
-    double best = 0, part;
-    bool turned = false;
+    struct best best = {0};
     *ret = (struct drift_unit_change){.factor = 1};
     if (!change_of(p, q, &c))
         return false;
-    for (int i = 0; i < 2 * SCALE * STEPS; i++) { /* 0, .1, -.1, .2 ..: of equals the smallest */
-        double k = (double)((i + 1) / 2 * (i % 2 ? 1 : -1)) / STEPS;
-        for (int turn = 0; turn < 2; turn++) {
-            double e = explained(&c, k, turn, &part);
-            if (e <= ret->explained + 1e-9)
-                continue;
-            best = k;
-            turned = turn;
-            ret->explained = e;
-            ret->moved = part;
-        }
+    for (int i = 0; i < 2 * SCALE; i++) /* 0, 1, -1, 2 ..: of equals the smallest */
+        try(&c, (i + 1) / 2 * (i % 2 ? 1 : -1), &best);
+    double whole = best.k;
+    for (int i = 1; i < STEPS; i++) {
+        try(&c, whole - (double)i / STEPS, &best);
+        try(&c, whole + (double)i / STEPS, &best);
     }
-    ret->factor = turned ? -exp2(best) : exp2(best);
-    ret->known = known_factor(ret->factor);
-    return ret->explained >= least_explained && ret->moved >= least_moved && (turned || fabs(best) >= 2);
+    ret->factor = best.turn ? -exp2(best.k) : exp2(best.k);
+    ret->moved = best.part;
+    ret->explained = best.explained;
+    ret->at_least = off_scale(&c, best.k);
+    ret->known = ret->at_least ? 0 : known_factor(ret->factor);
+    return best.explained >= least_explained && best.part >= least_moved && (best.turn || fabs(best.k) >= 2);
 }
 
 bool drift_magnitude_of(const struct drift_summary *before, const struct drift_summary *after, uint32_t column,
@@ -143,8 +168,8 @@ size_t drift_magnitude_text(const struct drift_unit_change *u, char *buf, size_t
     if (fabs(log2(size)) < .5 && u->factor < 0)
         n = snprintf(buf, cap, "%.0f %% of values changed their sign", 100 * u->moved);
     else
-        n = snprintf(buf, cap, "%.0f %% of values are about %.4g times as %s%s: another unit?", 100 * u->moved,
-                     larger ? size : 1 / size, larger ? "large" : "small",
+        n = snprintf(buf, cap, "%.0f %% of values are %s %.4g times as %s%s: another unit?", 100 * u->moved,
+                     u->at_least ? "at least" : "about", larger ? size : 1 / size, larger ? "large" : "small",
                      u->factor < 0 ? ", with the other sign" : "");
     return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap ? cap - 1 : 0;
 }

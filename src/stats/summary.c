@@ -28,6 +28,12 @@ void drift_summary_free(struct drift_summary *s)
         return;
     for (int k = 0; k < DRIFT_N_TALLY; k++)
         free(s->tally[k].slots);
+    for (uint32_t i = 0; s->unseen && i < s->layout->n_columns; i++)
+        if (s->unseen[i]) {
+            drift_frequent_release(s->unseen[i]);
+            free(s->unseen[i]);
+        }
+    free(s->unseen);
     free(s->counts);
     free(s);
 }
@@ -40,6 +46,26 @@ void drift_summary_reset(struct drift_summary *s)
         s->tally[k].n = s->tally[k].last = 0;
         s->tally[k].other = 0;
     }
+    for (uint32_t i = 0; s->unseen && i < s->layout->n_columns; i++)
+        if (s->unseen[i])
+            drift_frequent_clear(s->unseen[i]);
+}
+
+struct drift_frequent *drift_summary_sketch(struct drift_summary *s, uint32_t column)
+{
+    if (!s->unseen && !(s->unseen = calloc(s->layout->n_columns, sizeof(struct drift_frequent *))))
+        return NULL;
+    if (!s->unseen[column] && s->n_unseen < DRIFT_FREQUENT_COLUMNS &&
+        (s->unseen[column] = calloc(1, sizeof **s->unseen)))
+        s->n_unseen++;
+    return s->unseen[column];
+}
+
+void drift_summary_unseen(struct drift_summary *s, uint32_t column, const char *text, size_t n)
+{
+    struct drift_frequent *f = drift_summary_sketch(s, column);
+    if (f)
+        drift_frequent_add(f, text, n);
 }
 
 int drift_summary_merge(struct drift_summary *into, const struct drift_summary *from)
@@ -49,6 +75,11 @@ int drift_summary_merge(struct drift_summary *into, const struct drift_summary *
     into->n += from->n;
     for (uint32_t i = 0; i < into->layout->n_counts; i++)
         into->counts[i] += from->counts[i];
+    for (uint32_t i = 0; from->unseen && i < from->layout->n_columns; i++) {
+        struct drift_frequent *f = from->unseen[i] && from->unseen[i]->n ? drift_summary_sketch(into, i) : NULL;
+        if (f)
+            drift_frequent_join(f, from->unseen[i]);
+    }
     for (int k = 0; k < DRIFT_N_TALLY; k++) {
         const struct drift_tally *t = &from->tally[k];
         into->tally[k].other += t->other;

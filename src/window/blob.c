@@ -9,7 +9,7 @@
 
 #include "driftd/internal/base/hash.h"
 
-enum { FORMAT = 1, FLAG_PARTIAL = 1, CRC_BYTES = 4, DIGEST_BYTES = 16 };
+enum { FORMAT = 1, FORMAT_SKETCHES = 2, FLAG_PARTIAL = 1, CRC_BYTES = 4, DIGEST_BYTES = 16 };
 
 static void save_counters(const uint64_t *counts, uint32_t n, struct drift_buf *out)
 {
@@ -102,6 +102,82 @@ int drift_summary_load(struct drift_rd *r, struct drift_summary *into)
     return r->bad ? DRIFT_E_PARSE : 0;
 }
 
+/* ---- sketches ---- */
+
+static uint32_t sketches(const struct drift_summary *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; s->unseen && i < s->layout->n_columns; i++)
+        n += s->unseen[i] && s->unseen[i]->n;
+    return n;
+}
+
+static void save_sketch(const struct drift_frequent *f, uint32_t column, struct drift_buf *out)
+{
+    drift_buf_put_varint(out, column);
+    drift_buf_put_u8(out, f->joined);
+    drift_buf_put_varint(out, f->floor);
+    drift_buf_put_varint(out, f->n);
+    for (uint32_t i = 0; i < f->n; i++) {
+        drift_buf_put_str(out, f->slots[i].text);
+        drift_buf_put_varint(out, f->slots[i].count);
+        drift_buf_put_varint(out, f->slots[i].error);
+        drift_buf_put_varint(out, f->slots[i].floors);
+    }
+}
+
+static void save_sketches(const struct drift_summary *s, struct drift_buf *out)
+{
+    drift_buf_put_varint(out, sketches(s));
+    for (uint32_t i = 0; i < s->layout->n_columns; i++)
+        if (s->unseen[i] && s->unseen[i]->n)
+            save_sketch(s->unseen[i], i, out);
+}
+
+static void load_slot(struct drift_rd *r, struct drift_frequent_slot *slot)
+{
+    uint64_t len = drift_rd_varint(r);
+    const uint8_t *text = len < DRIFT_FREQUENT_TEXT ? drift_rd_bytes(r, (size_t)len) : NULL;
+    if (!text || memchr(text, 0, (size_t)len)) {
+        r->bad = true;
+        return;
+    }
+    memcpy(slot->text, text, (size_t)len);
+    slot->count = drift_rd_varint(r);
+    slot->error = drift_rd_varint(r);
+    slot->floors = drift_rd_varint(r);
+    if (slot->error > slot->count)
+        r->bad = true;
+}
+
+static void load_sketch(struct drift_rd *r, struct drift_summary *into)
+{
+    uint64_t column = drift_rd_varint(r);
+    uint8_t joined = drift_rd_u8(r);
+    uint64_t floor = drift_rd_varint(r), n = drift_rd_varint(r);
+    struct drift_frequent *f = NULL;
+    if (!r->bad && column < into->layout->n_columns && joined <= 1 && n && n <= (uint64_t)(r->end - r->p) &&
+        n <= (uint64_t)(joined ? DRIFT_FREQUENT_JOIN_MAX : DRIFT_FREQUENT_SLOTS))
+        f = drift_summary_sketch(into, (uint32_t)column);
+    if (!f || f->n) {
+        r->bad = true;
+        return;
+    }
+    struct drift_frequent_slot *slots = drift_xcalloc((size_t)n, sizeof *slots);
+    for (uint64_t i = 0; i < n && !r->bad; i++) {
+        load_slot(r, &slots[i]);
+        r->bad = r->bad || slots[i].floors > floor || (joined && i && strcmp(slots[i - 1].text, slots[i].text) >= 0);
+    }
+    drift_frequent_release(f);
+    *f = (struct drift_frequent){(uint32_t)n, (uint32_t)n, joined, floor, slots};
+}
+
+static void load_sketches(struct drift_rd *r, struct drift_summary *into)
+{
+    for (uint64_t n = drift_rd_varint(r); n && !r->bad; n--)
+        load_sketch(r, into);
+}
+
 /* First half of the layout's digest, as bytes. */
 static void layout_mark(const struct drift_layout *l, uint8_t ret[DIGEST_BYTES])
 {
@@ -119,12 +195,15 @@ void drift_blob_save(const struct drift_summary *s, uint32_t plan_seq, bool part
 {
     uint8_t mark[DIGEST_BYTES];
     size_t start = out->len;
-    drift_buf_put_u8(out, FORMAT);
+    bool more = sketches(s) > 0;
+    drift_buf_put_u8(out, more ? FORMAT_SKETCHES : FORMAT);
     drift_buf_put_u8(out, partial ? FLAG_PARTIAL : 0);
     drift_buf_put_varint(out, plan_seq);
     layout_mark(s->layout, mark);
     drift_buf_add(out, mark, sizeof mark);
     drift_summary_save(s, out);
+    if (more)
+        save_sketches(s, out);
     if (!out->full)
         drift_buf_put_u32(out, drift_crc32c(out->data + start, out->len - start));
 }
@@ -135,10 +214,10 @@ static int open_blob(const void *p, size_t len, struct drift_rd *r, struct drift
     const uint8_t *bytes = p;
     if (len < 2 + 1 + DIGEST_BYTES + 1 + CRC_BYTES)
         return drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "stored window of %zu bytes is too short", len);
-    if (bytes[0] > FORMAT || bytes[0] == 0)
+    if (bytes[0] > FORMAT_SKETCHES || bytes[0] == 0)
         return drift_fail(err, DRIFT_E_VERSION, DRIFT_STOP,
                           "stored window has format %u, this driftd knows up to %d: run the newer version", bytes[0],
-                          FORMAT);
+                          FORMAT_SKETCHES);
     struct drift_rd crc = {bytes + len - CRC_BYTES, bytes + len, false};
     if (drift_rd_u32(&crc) != drift_crc32c(bytes, len - CRC_BYTES))
         return drift_fail(err, DRIFT_E_CORRUPT, DRIFT_STOP, "stored window of %zu bytes fails its checksum", len);
@@ -175,7 +254,10 @@ int drift_blob_add(const void *p, size_t len, struct drift_summary *into, struct
     struct drift_summary *part = drift_summary_new(into->layout);
     if (!part)
         return drift_fail(err, DRIFT_E_MEMORY, DRIFT_STOP, "out of memory reading a stored window");
-    if (drift_summary_load(&r, part) || r.p != r.end)
+    rc = drift_summary_load(&r, part);
+    if (!rc && *(const uint8_t *)p == FORMAT_SKETCHES)
+        load_sketches(&r, part);
+    if (rc || r.bad || r.p != r.end)
         rc = drift_fail(err, DRIFT_E_PARSE, DRIFT_STOP, "stored window of %zu bytes does not fit its layout", len);
     else
         rc = drift_summary_merge(into, part);

@@ -261,13 +261,18 @@ static inline uint32_t cell_of_number(const struct drift_grid *g, uint8_t kind, 
     return special_of[kind];
 }
 
-static uint32_t cell_of_category(const struct drift_column *c, uint8_t kind, double num, struct drift_str str)
+/* Counter of a category, specials included; a value that the column does not know is noted beside it. */
+static uint32_t cell_of_category(const struct drift_column *c, uint8_t kind, double num, struct drift_str str,
+                                 struct drift_summary *into)
 {
     char scratch[32];
     if (kind != DRIFT_V_STR && kind != DRIFT_V_NUM && kind != DRIFT_V_BOOL)
         return special_of[kind];
     str = drift_value_category(kind, num, str, scratch);
-    return DRIFT_N_SPECIAL + drift_column_category(c, str.p, str.n);
+    uint32_t cell = drift_column_category(c, str.p, str.n);
+    if (cell == drift_column_unseen(c))
+        drift_summary_unseen(into, (uint32_t)(c - into->layout->columns), str.p, str.n);
+    return DRIFT_N_SPECIAL + cell;
 }
 
 /* The same cell once more for each key, in the coarse form of the event's value. */
@@ -279,11 +284,11 @@ static inline void count_segments(const struct per_segment *p, uint32_t counter,
 }
 
 static void count_value(const struct drift_binding *b, const struct drift_column *c, uint8_t kind, double num,
-                        const struct drift_str *str, uint64_t *counts)
+                        const struct drift_str *str, struct drift_summary *into)
 {
     uint32_t cell =
-        c->kind == DRIFT_NUMERIC ? cell_of_number(c->grid, kind, num) : cell_of_category(c, kind, num, *str);
-    counts[c->first + cell]++;
+        c->kind == DRIFT_NUMERIC ? cell_of_number(c->grid, kind, num) : cell_of_category(c, kind, num, *str, into);
+    into->counts[c->first + cell]++;
     if (b->per_segment)
         count_segments(b->per_segment, c->first + cell,
                        b->per_segment->segments->coarse->columns[c - b->layout->columns].first);
@@ -379,9 +384,9 @@ static void count_features(struct drift_binding *b, const struct drift_event *ev
     for (size_t i = 0; i < b->n_slow; i++) {
         int32_t s = b->slow[i].slot;
         if (s == NO_SLOT)
-            count_value(b, b->slow[i].column, DRIFT_V_ABSENT, 0, &none, counts);
+            count_value(b, b->slow[i].column, DRIFT_V_ABSENT, 0, &none, into);
         else
-            count_value(b, b->slow[i].column, kind[s], num[s], &ev->str[s], counts);
+            count_value(b, b->slow[i].column, kind[s], num[s], &ev->str[s], into);
     }
     for (size_t i = 0; i < b->n_extra; i++)
         if (ev->kind[b->extra[i]] != DRIFT_V_ABSENT) {
@@ -417,7 +422,7 @@ void drift_binding_count(struct drift_binding *b, const struct drift_event *ev, 
     for (size_t i = 0; i < b->n_scalars; i++) {
         const struct drift_value *v =
             (const struct drift_value *)(const void *)((const char *)ev + b->scalars[i].offset);
-        count_value(b, b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into->counts);
+        count_value(b, b->scalars[i].column, (uint8_t)v->kind, v->num, &v->str, into);
         count_magnitude(b->scalars[i].magnitude, (uint8_t)v->kind, v->num, into->counts);
     }
     for (int k = 0; k < DRIFT_N_VERSION; k++)

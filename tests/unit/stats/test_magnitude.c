@@ -78,6 +78,31 @@ START_TEST(units)
 }
 END_TEST
 
+/* Beyond the ends of the scale sizes are not told apart: a bound, never a factor by name. */
+START_TEST(off_the_scale)
+{
+    static const struct {
+        double size, factor;
+    } cases[] = {{1.7e12, 1e3}, {1.7e9, 1e9}, {1.7e18, 1e-9}, {1e11, 1e3}, {1e-5, 1e-3}, {1e-8, 1e3}, {1e-4, 1e-6}};
+    struct drift_rng r = drift_rng_new(drift_test_seed() + 44);
+    uint64_t p[DRIFT_MAGNITUDES], q[DRIFT_MAGNITUDES];
+    struct drift_unit_change u;
+    char text[128];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            draw(p, &r, log(cases[i].size), wide ? .5 : .001, 1, 0, 20000);
+            draw(q, &r, log(cases[i].size), wide ? .5 : .001, cases[i].factor, 1, 5000);
+            bool found = drift_magnitude_compare(p, q, &u);
+            ck_assert_msg(!found || (u.at_least && !(u.known > 0)), "%g times %g: %g", cases[i].size, cases[i].factor,
+                          u.factor);
+            ck_assert(!found || fabs(log2(u.factor)) <= fabs(log2(cases[i].factor)) + .25);
+            ck_assert(found || wide);
+        }
+    drift_magnitude_text(&(struct drift_unit_change){.factor = 4, .moved = 1, .at_least = true}, text, sizeof text);
+    ck_assert_str_eq(text, "100 % of values are at least 4 times as large: another unit?");
+}
+END_TEST
+
 START_TEST(what_is_none)
 {
     struct drift_rng r = drift_rng_new(drift_test_seed() + 43);
@@ -132,6 +157,7 @@ int main(void)
     Suite *s = suite_create("magnitude");
     drift_test_add(s, "buckets", buckets, 10);
     drift_test_add(s, "units", units, 30);
+    drift_test_add(s, "ends of the scale", off_the_scale, 10);
     drift_test_add(s, "no unit", what_is_none, 30);
     drift_test_add(s, "layout", in_a_layout, 10);
     return drift_test_run(s);

@@ -46,10 +46,26 @@ static void fill(struct drift_rng *r, struct drift_summary *s)
             int n = snprintf(text, sizeof text, "v%d", (int)drift_rng_below(r, 40));
             drift_tally_add(&s->tally[k], text, (size_t)n, 1 + drift_rng_below(r, 1000));
         }
+    for (uint32_t i = 0; i < s->layout->n_columns; i++)
+        for (uint64_t k = drift_rng_below(r, 4) ? 0 : drift_rng_below(r, 300); k > 0; k--) {
+            char text[32];
+            int n = snprintf(text, sizeof text, "new %d", (int)drift_rng_below(r, 100));
+            drift_summary_unseen(s, i, text, (size_t)n);
+        }
+}
+
+static uint32_t held(const struct drift_summary *s, uint32_t column)
+{
+    return s->unseen && s->unseen[column] ? s->unseen[column]->n : 0;
 }
 
 static void same(const struct drift_summary *a, const struct drift_summary *b)
 {
+    for (uint32_t i = 0; i < a->layout->n_columns; i++) {
+        ck_assert_uint_eq(held(a, i), held(b, i));
+        for (uint32_t k = 0; k < held(a, i); k++)
+            ck_assert_mem_eq(&a->unseen[i]->slots[k], &b->unseen[i]->slots[k], sizeof *a->unseen[i]->slots);
+    }
     ck_assert_uint_eq(a->n, b->n);
     ck_assert(!memcmp(a->counts, b->counts, a->layout->n_counts * sizeof *a->counts));
     for (int k = 0; k < DRIFT_N_TALLY; k++) {
@@ -131,7 +147,7 @@ START_TEST(damage)
     }
     same(into, empty);
     ck_assert_int_eq(drift_blob_add(b.data, b.len, foreign, &err), DRIFT_E_MISMATCH);
-    b.data[0] = 2;
+    b.data[0] = 3;
     ck_assert_int_eq(drift_blob_add(b.data, b.len, into, &err), DRIFT_E_VERSION);
     drift_buf_release(&b);
     drift_summary_free(s);
