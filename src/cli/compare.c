@@ -22,7 +22,7 @@ static const char help[] =
     "                      [--types NAME:category,...] [--header NAME,...] [--label COLUMN]\n"
     "                      [--score COLUMN] [--warning .1] [--critical .25] [--p P]\n"
     "                      [--adjust none|bonferroni|holm|bh|by] [--binning B,...] [--empty R,...]\n"
-    "                      [--memory 1GiB] [--no-values] [--exact-p]\n\n"
+    "                      [--memory 1GiB] [--no-values] [--exact-p] [--multivariate]\n\n"
     "Compares two CSV (RFC 4180) or NDJSON files, gzipped or not, column by column.  Needs no\n"
     "server.  - is standard input; it and pipes are kept in TMPDIR, since files are read several\n"
     "times.\n\n"
@@ -49,6 +49,8 @@ static const char help[] =
     "                      column while it is sorted, so 16 bytes a value and side at most; columns\n"
     "                      that do not fit together are read one after the other\n"
     "      --exact-p       exact p-value of KS even where it takes half a second a column\n"
+    "      --multivariate  also whether up to 32 numbers go together as before: pairs by name, and the joint\n"
+    "                      distribution\n"
     "      --no-values     only what counts say: less memory, fewer passes\n\n"
     "exit status: 0 good, 1 found at --fail-on, 2 usage or malformed file, 69 a file cannot be read\n\n"
     "examples:\n"
@@ -208,6 +210,9 @@ static int parse_option(struct drift_compare_request *r, int opt)
     case 'x':
         r->exact = false;
         return 0;
+    case 'u':
+        r->multivariate = true;
+        return 0;
     case 'q':
         r->what.all_orders = true;
         return 0;
@@ -238,16 +243,25 @@ static int parse_files(struct drift_compare_request *r, int argc, char **argv)
 
 static int parse(int argc, char **argv, struct drift_compare_request *r)
 {
-    static const struct option options[] = {
-        {"format", required_argument, NULL, 'f'},   {"fail-on", required_argument, NULL, 'o'},
-        {"columns", required_argument, NULL, 'c'},  {"types", required_argument, NULL, 't'},
-        {"header", required_argument, NULL, 'n'},   {"label", required_argument, NULL, 'l'},
-        {"score", required_argument, NULL, 's'},    {"warning", required_argument, NULL, 'w'},
-        {"critical", required_argument, NULL, 'k'}, {"p", required_argument, NULL, 'p'},
-        {"adjust", required_argument, NULL, 'a'},   {"binning", required_argument, NULL, 'b'},
-        {"empty", required_argument, NULL, 'e'},    {"memory", required_argument, NULL, 'm'},
-        {"no-values", no_argument, NULL, 'x'},      {"exact-p", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},           {0}};
+    static const struct option options[] = {{"format", required_argument, NULL, 'f'},
+                                            {"fail-on", required_argument, NULL, 'o'},
+                                            {"columns", required_argument, NULL, 'c'},
+                                            {"types", required_argument, NULL, 't'},
+                                            {"header", required_argument, NULL, 'n'},
+                                            {"label", required_argument, NULL, 'l'},
+                                            {"score", required_argument, NULL, 's'},
+                                            {"warning", required_argument, NULL, 'w'},
+                                            {"critical", required_argument, NULL, 'k'},
+                                            {"p", required_argument, NULL, 'p'},
+                                            {"adjust", required_argument, NULL, 'a'},
+                                            {"binning", required_argument, NULL, 'b'},
+                                            {"empty", required_argument, NULL, 'e'},
+                                            {"memory", required_argument, NULL, 'm'},
+                                            {"no-values", no_argument, NULL, 'x'},
+                                            {"exact-p", no_argument, NULL, 'q'},
+                                            {"multivariate", no_argument, NULL, 'u'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     int opt, rc = 0;
     *r = (struct drift_compare_request){.warning = .1,
                                         .critical = .25,
@@ -307,6 +321,9 @@ static void work_init(struct work *w, struct drift_compare_request *r)
                    .score = (char *)(uintptr_t)r->score,
                    .label = (char *)(uintptr_t)r->label},
         .model = {.name = name, .include = all, .threshold = NAN, .n_types = r->n_types, .types = r->types}};
+    if (r->multivariate) /* every row counts, whatever it costs */
+        w->model.dependence =
+            (struct drift_dependence_config){.on = true, .max_features = 32, .terms = 64, .budget_us = 1e6};
     w->builder = drift_builder_new(&w->model, &settings);
     struct drift_table_settings set = {.model = &w->model,
                                        .label = r->label,

@@ -353,6 +353,8 @@ void drift_compare_json(const struct drift_compare_report *rep)
     for (uint32_t i = 0; i < new->n; i++)
         json_array_append_new(fresh, text_json(new->slots[i].text));
     json_object_set_new(o, "columns", rows);
+    if (r->multivariate)
+        json_object_set_new(o, "multivariate", drift_compare_dependence_json(rep));
     json_object_set_new(o, "new_columns", fresh);
     json_dumpf(o, stdout, JSON_INDENT(2));
     putchar('\n');

@@ -131,6 +131,8 @@ void drift_compare_text(const struct drift_compare_report *rep, bool markdown)
     printf("\noutside: beyond the baseline's range (numbers), unseen categories; p gate %.2g; verdict: %s\n", rep->gate,
            drift_compare_verdict(rep->worst));
     drift_compare_changes(rep, markdown);
+    if (r->multivariate)
+        drift_compare_dependence_text(rep);
     if (!r->exact)
         return;
     printf("\nfrom the values; bins %s, empty bins %s, p adjusted by %s:\n\n",

@@ -337,6 +337,37 @@ class Compare(unittest.TestCase):
                               capture_output=True, text=True, timeout=60)
         self.assertIn("standard input:2: 2 fields", done.stderr)
 
+    def test_numbers_that_no_longer_go_together(self):
+        def rows(name, rho, n=4000):
+            z = self.rng.standard_normal((6, n))
+            z[4] = rho * z[1] + (1 - rho * rho) ** .5 * z[4]
+            self.write_csv(name, {"f%d" % i: [repr(float(x)) for x in z[i]] for i in range(6)})
+            return z
+
+        before, after = rows("a.csv", .5), rows("b.csv", -.2)
+        rows("same.csv", .5)
+        files = self.path("a.csv"), self.path("b.csv")
+        out, _ = self.report("--no-values", "--multivariate", *files)
+        self.assertEqual(out["verdict"], "ok")  # every column is as it was
+        m = out["multivariate"]
+        worst = m["pairs"][0]
+        self.assertEqual((worst["a"], worst["b"]), ("f1", "f4"))
+        self.assertEqual(m["n_pairs"], 15)
+        middle = np.median(before[[1, 4]], axis=1, keepdims=True)
+        for key, side in (("agree_baseline", before), ("agree_current", after)):
+            above = side[[1, 4]] > middle
+            self.assertAlmostEqual(worst[key], (above[0] == above[1]).mean(), delta=.01)  # the grid's median
+        self.assertLess(m["p"], 1e-20)
+        self.assertLess(m["embedding"]["log10_p"], -20)
+        self.assertTrue(all(p["p"] * 15 > 1e-3 for p in m["pairs"][1:]))
+        text = self.run_it("--no-values", "--multivariate", *files).stdout
+        self.assertEqual(text.count("on the same side of their medians"), 1, text)
+        out, _ = self.report("--no-values", "--multivariate", self.path("a.csv"), self.path("same.csv"))
+        self.assertGreater(min(out["multivariate"]["p"], out["multivariate"]["embedding"]["p"]), 1e-3)
+        out, _ = self.report("--no-values", "--multivariate", "--columns", "f1", *files)
+        self.assertIn("fewer than two numbers", out["multivariate"]["why"])
+        self.assertNotIn("multivariate", self.report("--no-values", *files)[0])
+
     def test_control_characters_stay_off_the_terminal(self):
         a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})
         done = self.run_it(a, a)

@@ -1,6 +1,6 @@
 /* compare.h - what `driftd compare` was asked for, and what it found.
  *
- * compare.c reads and counts, compare_report.c judges, compare_text.c, compare_change.c and compare_json.c tell.
+ * compare.c reads and counts, compare_report.c judges, the other compare_*.c tell.
  * Threads: one owner. */
 #ifndef DRIFTD_CLI_COMPARE_H
 #define DRIFTD_CLI_COMPARE_H
@@ -24,6 +24,7 @@ struct drift_compare_request {
     struct drift_feature_type types[DRIFT_COMPARE_LIST];
     const char *label, *score;
     double warning, critical, p; /* p NaN: by the number of columns */
+    bool multivariate;           /* how numbers go together */
     bool exact;                  /* read the values */
     uint64_t memory;             /* bytes for them */
     struct drift_exact_settings what;
@@ -94,6 +95,9 @@ void drift_compare_text(const struct drift_compare_report *rep, bool markdown);
 void drift_compare_json(const struct drift_compare_report *rep);
 /* The columns that changed, worst first, in words and bars; nothing when none did. */
 void drift_compare_changes(const struct drift_compare_report *rep, bool markdown);
+/* How the numbers go together (--multivariate). */
+void drift_compare_dependence_text(const struct drift_compare_report *rep);
+json_t *drift_compare_dependence_json(const struct drift_compare_report *rep);
 json_t *drift_compare_change_json(const struct drift_compare_report *rep, const struct drift_compare_row *row);
 
 /* "ok", "warning", "critical" */

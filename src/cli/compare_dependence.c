@@ -1,0 +1,144 @@
+/* src/cli/compare_dependence.c    `driftd compare --multivariate`: do the numbers go together as before. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "driftd/internal/cli/compare.h"
+#include "driftd/internal/cli/source.h"
+#include "driftd/internal/window/dependence.h"
+
+enum { PAIRS = 5 };
+
+/* What both sides come to; why: there is nothing to compare. */
+struct comparison {
+    struct drift_dependence *of;
+    const struct drift_layout *layout;
+    const char *why, *why_not_embedding;
+    struct drift_concordance_result pairs;
+    struct drift_embedding_result embedding;
+};
+
+static const char *totals(const struct drift_compare_counts *k, struct comparison *c)
+{
+    const uint64_t *ref = k->baseline->chain[DRIFT_CHAIN_INPUT].pooled->counts,
+                   *now = k->current[DRIFT_CHAIN_INPUT]->counts;
+    if (drift_dependence_check(c->of, ref) || drift_dependence_check(c->of, now) ||
+        drift_concordance_compare(drift_dependence_pairs(c->of, ref), drift_dependence_pairs(c->of, now),
+                                  c->of->n_features, &c->pairs))
+        return "a file has no rows with two of the numbers";
+    if (drift_embedding_compare(c->of->embedding, drift_dependence_embedding(c->of, now), &c->embedding))
+        c->why_not_embedding = "the joint distribution cannot be compared";
+    return NULL;
+}
+
+static struct comparison comparison_of(const struct drift_compare_report *rep)
+{
+    struct drift_err err;
+    struct comparison c = {.layout = rep->counts->baseline->chain[DRIFT_CHAIN_INPUT].layout};
+    if (drift_dependence_new(c.layout, &c.of, &err) || !c.of)
+        c.why = "fewer than two numbers that vary, or too few rows in the baseline";
+    else
+        c.why = totals(rep->counts, &c);
+    return c;
+}
+
+static const char *name_of(const struct comparison *c, uint32_t feature)
+{
+    return c->layout->columns[c->of->column[feature]].name;
+}
+
+/* 1e-440 is below the smallest double. */
+static const char *p_text(double log10_p, char buf[static 24])
+{
+    if (log10_p < -300)
+        snprintf(buf, 24, "1e%.0f", log10_p);
+    else
+        snprintf(buf, 24, "%.2g", pow(10, log10_p));
+    return buf;
+}
+
+static void tell_pairs(const struct comparison *c)
+{
+    char p[24], a[64], b[64];
+    size_t told = 0;
+    printf("pairs: p %s for the largest change of %zu\n", p_text(c->pairs.log10_p, p), c->pairs.n_pairs);
+    for (size_t i = 0; i < c->pairs.n_top && told < PAIRS; i++) {
+        const struct drift_concordance_pair *q = &c->pairs.top[i];
+        double adjusted = fmin(1, q->p_value * (double)c->pairs.n_pairs);
+        if (adjusted >= .05)
+            continue;
+        told++;
+        printf("- %s and %s: on the same side of their medians in %.0f %% of rows, was %.0f %% (p %.2g)\n",
+               drift_printable(name_of(c, q->i), a, sizeof a), drift_printable(name_of(c, q->j), b, sizeof b),
+               100 * q->agree, 100 * q->agree_ref, adjusted);
+    }
+    if (!told)
+        puts("no pair changed");
+}
+
+void drift_compare_dependence_text(const struct drift_compare_report *rep)
+{
+    struct comparison c = comparison_of(rep);
+    char p[24];
+    puts("\nhow the numbers go together:\n");
+    if (c.why) {
+        printf("not compared: %s\n", c.why);
+    } else {
+        if (c.why_not_embedding)
+            printf("joint distribution: %s\n", c.why_not_embedding);
+        else
+            printf("joint distribution: p %s (%" PRIu32 " numbers, %" PRIu32 " terms)\n",
+                   p_text(c.embedding.log10_p, p), c.of->n_features, c.of->n_terms);
+        tell_pairs(&c);
+    }
+    drift_dependence_free(c.of);
+}
+
+static json_t *text_json(const char *s)
+{
+    char safe[4 * DRIFT_NAME_MAX + 1];
+    json_t *plain = json_string(s);
+    return plain ? plain : json_string(drift_printable(s, safe, sizeof safe));
+}
+
+static json_t *pair_json(const struct comparison *c, const struct drift_concordance_pair *p)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "a", text_json(name_of(c, p->i)));
+    json_object_set_new(o, "b", text_json(name_of(c, p->j)));
+    json_object_set_new(o, "agree_baseline", json_real(p->agree_ref));
+    json_object_set_new(o, "agree_current", json_real(p->agree));
+    json_object_set_new(o, "z", json_real(p->z));
+    json_object_set_new(o, "p", json_real(p->p_value));
+    return o;
+}
+
+json_t *drift_compare_dependence_json(const struct drift_compare_report *rep)
+{
+    struct comparison c = comparison_of(rep);
+    json_t *o = json_object(), *pairs = json_array(), *joint = json_object();
+    if (c.why)
+        json_object_set_new(o, "why", json_string(c.why));
+    for (size_t i = 0; !c.why && i < c.pairs.n_top; i++)
+        json_array_append_new(pairs, pair_json(&c, &c.pairs.top[i]));
+    if (!c.why) {
+        json_object_set_new(o, "n_pairs", json_integer((json_int_t)c.pairs.n_pairs));
+        json_object_set_new(o, "p", json_real(c.pairs.p_value));
+        json_object_set_new(o, "log10_p", json_real(c.pairs.log10_p));
+    }
+    if (c.why_not_embedding) {
+        json_object_set_new(joint, "why", json_string(c.why_not_embedding));
+    } else if (!c.why) {
+        json_object_set_new(joint, "t", json_real(c.embedding.t));
+        json_object_set_new(joint, "dof", json_real(c.embedding.dof));
+        json_object_set_new(joint, "p", json_real(c.embedding.p_value));
+        json_object_set_new(joint, "log10_p", json_real(c.embedding.log10_p));
+        json_object_set_new(joint, "distance", json_real(c.embedding.distance));
+    }
+    json_object_set_new(o, "pairs", pairs);
+    json_object_set_new(o, "embedding", joint);
+    drift_dependence_free(c.of);
+    return o;
+}
