@@ -10,9 +10,13 @@
  * e-values.  Scores V of a numeric column, with z as in phase1.h, clipped to [-8, 8], theta in {.5, 1, 2, 4}:
  *     e = exp(theta z - max(theta^2 / 2, K_n(theta / sqrt(phi)) + theta^2 (1 - 1/phi) / 2))      K_n: legendre.h
  * PSI and the largest cell: z = Q^-1(p), e = exp(theta z - theta^2 / 2), p of the non-central law against delta_eff,
- * and of min(1, C min_j P(Poisson(n h_j) >= c_j)) with h_j the upper limit of cell j's share. Rates, k of n, limit r0
- * (phase1.h), r1 = r0 {1.25, 1.5, 2, 4} or r0 {.8, .67, .5, .25}: e = ((r1/r0)^k ((1-r1)/(1-r0))^(n-k))^(1/phi) A
- * stream without data in a window keeps its R as it is.
+ * and of min(1, C min_j P(Poisson(n h_j) >= c_j)) with h_j the upper limit of cell j's share.
+ *
+ * Rates, k of n, limit r0 (phase1.h), r1 = r0 {1.25, 1.5, 2, 4} or r0 {.8, .67, .5, .25}:
+ *
+ *     e = ((r1/r0)^k ((1-r1)/(1-r0))^(n-k))^(1/phi)
+ *
+ * A stream without data in a window keeps its R as it is.
  *
  * Which columns: with C_f a column's part of M, the k largest with C_(k) >= A / k for the largest such k (e-BH: R.
  * Wang, A. Ramdas, False discovery rate control with e-values, 2022), at least one.  They are listed, their R start

@@ -12,11 +12,16 @@
  * columns (eight at least), as far as the column's own windows allow it.  Wander of the location moves the scale score
  * too, by its square: where the location wanders and a regression of V2 / sqrt(n) on the square of V1 / sqrt(n) says so
  * (t > 3), that is taken off V2.
+ * The share of each category that a window has 5 values of, and 5 of others, is such a score, too: it says whether the
+ * column stands still and has a season, but nothing is divided by its phi.
  * PSI is quadratic in the wander, so it gets a tolerance instead:
- *     delta = 16 k / chi2_.1(k) max(mean, standard error) of the windows' PSI without its noise, when that mean is
- * above 2.5 standard errors or a phi is above 1 (16 = 4^2: wander up to 4 standard deviations; k: what the windows are
- * worth, see below), else the least tolerance given delta_eff = drift_psi_tolerance(delta) (psi.h) A rate r = k / m
- * gets limits instead, of exact binomial law with k / phi and m / phi: what a true rate may be at a one-sided
+ *
+ *     delta = 16 k / chi2_.1(k) max(mean, standard error)       delta_eff = drift_psi_tolerance(delta) (psi.h)
+ *
+ * of the windows' PSI without its noise, when that mean is above 2.5 standard errors or a phi is above 1 (16 = 4^2:
+ * wander up to 4 standard deviations; k: what the windows are worth, see below), else the least tolerance given.
+ *
+ * A rate r = k / m gets limits, of exact binomial law with k / phi and m / phi: what a true rate may be at a one-sided
  * confidence of .977 (Clopper, Pearson, 1934).  Unseen categories: Good, Turing: with f1, f2 the categories seen once
  * and twice, r <= f1 / m + 1.645 sqrt(f1 + 2 f2) / m (I. J. Good, The population frequencies of species, 1953).
  *
@@ -52,7 +57,7 @@ extern "C" {
 
 enum {
     DRIFT_PHASE1_HOURS = 24,
-    DRIFT_PHASE1_SCORES = 2,      /* location and scale */
+    DRIFT_PHASE1_SCORES = 2,      /* location and scale; shares of categories */
     DRIFT_PHASE1_WINDOWS_MIN = 72 /* fewer cannot promise a rate of false alarms */
 };
 
@@ -81,7 +86,7 @@ enum drift_phase1_flag {
 };
 
 struct drift_phase1_score {
-    bool used;           /* the basis has this score */
+    bool used;           /* the column has this score */
     double phi;          /* >= 1 at n_typical events: long-run variance of the score, season taken off */
     double phi_limit;    /* what the column's own windows allow phi to be at most */
     double natural_sd;   /* of the mean score between windows, in standard deviations of one event's score */
@@ -107,7 +112,11 @@ struct drift_phase1_column {
     uint64_t m;       /* valid values of the pool; 0: nothing below is used but the rates */
     double n_typical; /* mean valid values of a window with any; without windows: m */
     unsigned flags;
-    struct drift_phase1_score score[DRIFT_PHASE1_SCORES]; /* numeric columns */
+    /* Numeric columns: location, scale.  Categorical: [0] the shares, each 0 or 1 an event over its standard deviation;
+     * of the category that varies most, of the one that splits most (`cell`, p times their number), of the one with a
+     * season. */
+    struct drift_phase1_score score[DRIFT_PHASE1_SCORES];
+    uint32_t cell;           /* categorical: whose split it is, see drift_column_category */
     double curve;            /* what wander of the location does to scale: mean score per square of the location's */
     double curve_mean;       /* that square's mean over the baseline's windows */
     double delta, delta_eff; /* tolerance of PSI */
@@ -164,7 +173,7 @@ void drift_phase1_adjust(const struct drift_phase1_column *p, int64_t start_ms, 
 /* phi of a window of n values that stands for `windows` windows: its part above 1 grows with n. */
 double drift_phase1_dispersion(double phi, double n, double n_typical, double windows);
 
-/* The fitted numbers as bytes (version 1, little endian): ret may be NULL to ask for the length.
+/* The fitted numbers as bytes (version 2, little endian): ret may be NULL to ask for the length.
  * DRIFT_E_FULL when cap is too small. */
 int drift_phase1_save(const struct drift_phase1 *p, uint8_t *ret, size_t cap, size_t *ret_len);
 /* Back, with the pool that they were fitted on.  Hostile bytes are safe.  DRIFT_E_PARSE, DRIFT_E_VERSION,

@@ -61,6 +61,24 @@ static void put_line(json_t *lines, struct drift_buf *b)
     drift_buf_release(b);
 }
 
+/* By how much column i drifts at its split: standard deviations, or the share of which category. */
+static void put_split_size(struct drift_buf *b, const struct drift_baseline_chain *ref,
+                           const struct drift_phase1_column *p, uint32_t i)
+{
+    char name[NAME];
+    bool scale;
+    const struct drift_column *c = &ref->layout->columns[i];
+    const struct drift_phase1_score *s = split_of(p, &scale);
+    if (c->kind == DRIFT_NUMERIC) {
+        drift_buf_addf(b, " (%s%+.2g sd)", scale ? "spread " : "", s->split_size);
+        return;
+    }
+    double share = (double)ref->pooled->counts[c->first + DRIFT_N_SPECIAL + p->cell] / (double)p->m;
+    drift_buf_addf(b, " (share of `%s` %+.2g points)",
+                   p->cell < c->n_categories ? drift_printable(c->categories[p->cell], name, sizeof name) : "rare ones",
+                   100 * s->split_size * sqrt(share * (1 - share)));
+}
+
 /* All columns that split where column `first` does, as one line. */
 static void put_split(const struct drift_baseline_chain *ref, const struct drift_phase1 *p, uint32_t first, bool *told,
                       json_t *lines)
@@ -78,9 +96,10 @@ static void put_split(const struct drift_baseline_chain *ref, const struct drift
         if (told[i] || !(c->flags & DRIFT_PHASE1_SPLIT) || s->split != at)
             continue;
         told[i] = true;
-        if (n++ < NAMED)
-            drift_buf_addf(&b, "%s`%s` (%s%+.2g sd)", n > 1 ? ", " : "", name_of(p, i, name), scale ? "spread " : "",
-                           s->split_size);
+        if (n++ >= NAMED)
+            continue;
+        drift_buf_addf(&b, "%s`%s`", n > 1 ? ", " : "", name_of(p, i, name));
+        put_split_size(&b, ref, c, i);
     }
     if (n > NAMED)
         drift_buf_addf(&b, " and %zu more", n - NAMED);
@@ -170,11 +189,15 @@ static json_t *why(const struct drift_baseline_chain *ref, const struct drift_ph
     return lines;
 }
 
+static const char *score_name(const struct drift_column *c, int r)
+{
+    return c->kind == DRIFT_CATEGORICAL ? "shares" : r ? "spread" : "location";
+}
+
 /* ---- printing ---- */
 
 static void print_variation(const struct drift_phase1 *p)
 {
-    static const char *const what[DRIFT_PHASE1_SCORES] = {"location", "spread"};
     char name[NAME];
     size_t n = 0;
     for (uint32_t i = 0; i < p->layout->n_columns; i++) {
@@ -183,10 +206,8 @@ static void print_variation(const struct drift_phase1 *p)
             const struct drift_phase1_score *s = &c->score[r];
             if (s->used && s->phi > 1.5 && n++ < ROWS)
                 printf("  varies by itself: `%s` %s, phi %.3g, %.2g sd between windows, worth %.0f windows\n",
-                       name_of(p, i, name), what[r], s->phi, s->natural_sd, s->effective);
+                       name_of(p, i, name), score_name(&p->layout->columns[i], r), s->phi, s->natural_sd, s->effective);
         }
-        if (c->cell_phi > 1.5 && n++ < ROWS)
-            printf("  varies by itself: `%s` shares, phi %.3g\n", name_of(p, i, name), c->cell_phi);
     }
     if (n > ROWS)
         printf("  and %zu more vary by themselves\n", n - ROWS);
@@ -194,7 +215,6 @@ static void print_variation(const struct drift_phase1 *p)
 
 static void print_seasons(const struct drift_phase1 *p)
 {
-    static const char *const what[DRIFT_PHASE1_SCORES] = {"location", "spread"};
     char name[NAME];
     size_t n = 0;
     for (uint32_t i = 0; i < p->layout->n_columns; i++)
@@ -205,7 +225,7 @@ static void print_seasons(const struct drift_phase1 *p)
             bool hours = false;
             for (int h = 0; h < DRIFT_PHASE1_HOURS; h++)
                 hours |= s->hour[h] != 0;
-            printf("  season: `%s` %s goes by %s", name_of(p, i, name), what[r],
+            printf("  season: `%s` %s: by %s", name_of(p, i, name), score_name(&p->layout->columns[i], r),
                    !hours                             ? "the weekend"
                    : s->day[0] != 0 || s->day[1] != 0 ? "the hour of day and the weekend"
                                                       : "the hour of day");
@@ -309,7 +329,6 @@ static bool column_worth(const struct drift_phase1_column *c)
 static json_t *column_json(const struct drift_baseline_chain *ref, const struct drift_column *c,
                            const struct drift_phase1_column *p)
 {
-    static const char *const score[DRIFT_PHASE1_SCORES] = {"location", "spread"};
     static const char *const rate[DRIFT_N_RATE] = {"null", "missing", "invalid", "unseen", "out_of_range"};
     json_t *j = json_object(), *rates = json_object();
     json_object_set_new(j, "column", drift_text_json(c->name));
@@ -319,7 +338,7 @@ static json_t *column_json(const struct drift_baseline_chain *ref, const struct 
     json_object_set_new(j, "psi_tolerance", json_real(p->delta));
     for (int r = 0; r < DRIFT_PHASE1_SCORES; r++)
         if (p->score[r].used)
-            json_object_set_new(j, score[r], score_json(ref, &p->score[r]));
+            json_object_set_new(j, score_name(c, r), score_json(ref, &p->score[r]));
     if (p->cell_phi > 1)
         json_object_set_new(j, "cell_phi", json_real(p->cell_phi));
     for (int id = 0; id < DRIFT_N_RATE; id++)

@@ -8,7 +8,7 @@
 #include "phase1.h"
 
 static const uint64_t magic = 0x315048504654u; /* "TFPHP1" */
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* One list of the numbers for both ways: put or get, with the limits of what a number can be. */
 struct numbers {
@@ -88,7 +88,8 @@ static void column_numbers(struct numbers *x, struct drift_phase1_column *p, con
     f64(x, &p->cell_phi, 1, 1e15);
     f64(x, &p->curve, -1e15, 1e15);
     f64(x, &p->curve_mean, 0, 1e15);
-    for (int r = 0; r < DRIFT_PHASE1_SCORES && c->kind == DRIFT_NUMERIC; r++)
+    u32(x, &p->cell, c->n_cells - 1);
+    for (int r = 0; r < (c->kind == DRIFT_NUMERIC ? DRIFT_PHASE1_SCORES : 1); r++)
         score_numbers(x, &p->score[r], n_windows);
     for (unsigned id = 0; id < DRIFT_N_RATE; id++)
         if (drift_rate_applies((enum drift_rate_id)id, c))

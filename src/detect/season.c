@@ -172,3 +172,19 @@ void season_fit(const double *y, const int64_t *start_ms, size_t n, int64_t wind
     for (int k = 0; weekend && k < 2; k++)
         s->day[k] = diff[k];
 }
+
+void season_take(double *y, const int64_t *start_ms, size_t n, bool hours, bool weekend)
+{
+    double sum[2 * HOURS] = {0}, count[2 * HOURS] = {0}, all = 0;
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < n; i++) {
+            size_t g = (hours ? season_hour(start_ms[i]) : 0) + (weekend ? HOURS * season_day(start_ms[i]) : 0);
+            if (turn)
+                y[i] -= sum[g] / count[g] - all / (double)n;
+            else {
+                sum[g] += y[i];
+                all += y[i];
+                count[g]++;
+            }
+        }
+}

@@ -16,5 +16,7 @@ unsigned season_day(int64_t ms);
  * No allocation: days beyond the newest 400 are not looked at. */
 void season_fit(const double *y, const int64_t *start_ms, size_t n, int64_t window_ms, double noise, double alpha,
                 struct drift_phase1_score *s);
+/* Takes means by hour of the day, by weekend or not, or by both, off y.  The mean of y stays. */
+void season_take(double *y, const int64_t *start_ms, size_t n, bool hours, bool weekend);
 
 #endif

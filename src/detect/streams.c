@@ -63,7 +63,7 @@ static void weights_share(struct bank_column *b)
 
 void streams_init(struct bank_column *b, const struct drift_phase1_column *p, const struct drift_column *c)
 {
-    for (int r = 0; p->m && r < DRIFT_PHASE1_SCORES; r++)
+    for (int r = 0; p->basis && r < DRIFT_PHASE1_SCORES; r++)
         b->stream[DRIFT_STREAM_V1_UP + 2 * r].used = b->stream[DRIFT_STREAM_V1_DOWN + 2 * r].used = p->score[r].used;
     b->stream[DRIFT_STREAM_PSI].used = p->m && p->n_groups > 1;
     b->stream[DRIFT_STREAM_MAX_CELL].used = p->m && p->cell_high && c->n_categories > 0;

@@ -311,8 +311,8 @@ class Phase1(env.Case):
         self.config["streams"] = {"events": {"topic": "t", "format": "json", "time": "ts", "model": "model", "features": "f"}}
         self.config["models"] = {"m": {"owner": "soc", "window": {"size": "1h"}, "evidence": {"false_alarms": "1 per 90d"}}}
 
-    def file(self, mean):
-        """mean(feature, window): of features a, b, c with unit spread; 3 % of c are null."""
+    def file(self, mean, udp=lambda w: None):
+        """mean(feature, window): of features a, b, c with unit spread; 3 % of c are null.  udp(window): a share of proto, if any."""
         rng, path = random.Random(5), os.path.join(self.dir, "events.ndjson")
         with open(path, "w") as f:
             for w in range(self.WINDOWS):
@@ -320,6 +320,8 @@ class Phase1(env.Case):
                     row = {k: round(rng.gauss(mean(k, w), 1), 4) for k in "abc"}
                     if rng.random() < .03:
                         row["c"] = None
+                    if udp(w):
+                        row["proto"] = "udp" if rng.random() < udp(w) else rng.choice(["tcp", "icmp"])
                     f.write(json.dumps({"ts": START + w * HOUR + i * HOUR // self.EVENTS, "model": "m", "f": row}) + "\n")
         return path
 
@@ -367,10 +369,23 @@ class Phase1(env.Case):
         del self.config["models"]["m"]["evidence"]  # nothing there that could be wrong
         self.assertNotIn("no rate", self.run_("promote", "moved").stderr)
 
+    def test_categories_that_drift_themselves(self):
+        path = self.file(lambda k, w: 0, udp=lambda w: .45 if w >= 70 else .25)
+        done = self.run_("build", "--file", path, "--id", "mixed", "--promote", status=1)
+        self.assertRegex(done.stdout, r"the baseline itself drifts in `proto` \(share of `udp` \+[12]\d points\) between windows \d\d ")
+        self.assertIn("baseline mixed is not for model m, which has evidence", done.stderr)
+        proto = next(c for c in self.meta("mixed")["columns"] if c["column"] == "proto")
+        self.assertIn("split", proto["flags"])
+        self.assertTrue(68 <= proto["shares"]["split"] <= 72, proto["shares"])
+        path = self.file(lambda k, w: 0, udp=lambda w: .45 if w % 24 < 12 else .25)
+        done = self.run_("build", "--file", path, "--id", "by-day")
+        self.assertRegex(done.stdout, r"season: `proto` shares: by the hour of day, \d\d %")
+        self.assertTrue(self.meta("by-day")["promises"])
+
     def test_season_and_few_windows(self):
         path = self.file(lambda k, w: .5 * ((w % 24) < 12) if k == "b" else 0)
         done = self.run_("build", "--file", path, "--id", "daily")
-        self.assertRegex(done.stdout, r"season: `b` location goes by the hour of day, \d\d %")
+        self.assertRegex(done.stdout, r"season: `b` location: by the hour of day, \d\d %")
         self.assertTrue(self.meta("daily")["promises"])
         path = self.file(lambda k, w: 0)
         done = self.run_("build", "--file", path, "--id", "short", "--to", "2026-01-02", "--promote")

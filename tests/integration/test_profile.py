@@ -48,7 +48,7 @@ class Profile(setting.Case):
 
     def test_night_is_compared_with_night(self):
         self.prepare()
-        self.assertIn("season: `load` location goes by the hour of day", self.build())
+        self.assertIn("season: `load` location: by the hour of day", self.build())
         verdicts = self.judged(lambda hour: .5 if hour == 3 else 0)
         self.assertEqual([v["profile"] for v in verdicts], [f"hour {h:02}" for h in range(24)])
         psi = self.psi(verdicts)

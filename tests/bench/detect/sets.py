@@ -75,7 +75,7 @@ def phishing_uci():
     head, rows = table("phishing_uci")
     names = [n for n in head if n != "result"]
     return Case("phishing_uci", columns(head, rows, names), names, 100, 7200, kind=[2] * len(names), onset=7200, runs=13,
-                what="a mild shift in file order, no date known")
+                what="shifts in file order, within the baseline already; no date known")
 
 
 def phishing_river():
