@@ -47,7 +47,11 @@ extern "C" {
     X(DEPENDENCE, "dependence", 1, 0, 0,                                                                               \
       "change of the sign correlation of the pair of features that changed most; of the model, needs `dependence`")    \
     X(EMBEDDING, "embedding", 1, 0, 0,                                                                                 \
-      "shift of the features' joint distribution, in standard deviations; of the model, needs `dependence`")
+      "shift of the features' joint distribution, in standard deviations; of the model, needs `dependence`")           \
+    X(SEGMENT_PSI, "segment_psi", 1, 0, 0,                                                                             \
+      "largest psi of a column among the events of one value of a key; of the model, needs `segments`")                \
+    X(SEGMENT_RATE, "segment_rate", 1, 0, 0,                                                                           \
+      "largest rise of null, missing or invalid values of a column among them; of the model, needs `segments`")
 
 enum drift_measure_id {
 #define X(id, name, has_p, num, cat, help) DRIFT_MEASURE_##id,

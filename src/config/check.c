@@ -284,12 +284,22 @@ static void check_fit(struct drift_fill *f, const struct drift_node *node, const
 /* Largest effect that a measure can have; 0: no bound worth checking. */
 static double effect_max(enum drift_measure_id m)
 {
-    if (m == DRIFT_MEASURE_PSI || m == DRIFT_MEASURE_PSI_RAW || m == DRIFT_MEASURE_WASSERSTEIN ||
-        drift_measure_of_model(m))
+    switch (m) {
+    case DRIFT_MEASURE_PSI:
+    case DRIFT_MEASURE_PSI_RAW:
+    case DRIFT_MEASURE_WASSERSTEIN:
+    case DRIFT_MEASURE_VOLUME:
+    case DRIFT_MEASURE_EVIDENCE:
+    case DRIFT_MEASURE_EMBEDDING:
+    case DRIFT_MEASURE_SEGMENT_PSI:
         return 0;
-    if (m == DRIFT_MEASURE_DETECTOR)
+    case DRIFT_MEASURE_G_TEST:
+        return 1.17741; /* sqrt(2 ln 2) */
+    case DRIFT_MEASURE_DEPENDENCE:
+        return 2;
+    default:
         return 1;
-    return m == DRIFT_MEASURE_G_TEST ? 1.17741 /* sqrt(2 ln 2) */ : 1;
+    }
 }
 
 static void check_level(struct drift_fill *f, const struct drift_node *node, const struct drift_rule *r,
@@ -675,6 +685,7 @@ static void check_segments(struct drift_fill *f, const struct drift_node *node, 
 {
     const struct drift_node *at = drift_node_get(node, "segments"), *list = drift_fill_at(at, "keys");
     struct drift_path segments = {.up = path, .key = "segments"}, keys = {.up = &segments, .key = "keys"};
+    bool any = false;
     for (size_t i = 0; i < m->n_segment_keys; i++) {
         struct drift_path last = {.up = &keys, .index = i};
         const char *key = m->segment_keys[i];
@@ -689,6 +700,13 @@ static void check_segments(struct drift_fill *f, const struct drift_node *node, 
             if (m->segment_keys[k] && !strcmp(m->segment_keys[k], key))
                 drift_fill_error(f, list, &last, NULL, "`%s` stands there twice", key);
     }
+    for (size_t i = 0; i < m->n_rules; i++)
+        any |= m->rules[i].name &&
+               (m->rules[i].measure == DRIFT_MEASURE_SEGMENT_PSI || m->rules[i].measure == DRIFT_MEASURE_SEGMENT_RATE);
+    if (any && !m->n_segment_keys)
+        drift_fill_error(
+            f, drift_fill_at(node, "rules"), path, "rules",
+            "a rule has `measure: segment_psi` or `segment_rate`, and the model has no `segments: {keys: []}`");
 }
 
 /* ---- dependence ---- */

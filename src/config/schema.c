@@ -93,7 +93,7 @@ static const struct drift_schema_choice scopes[] = {
     {"label", DRIFT_SCOPE_LABEL, "the label, a category, by the time of the label"},
     {"source", DRIFT_SCOPE_SOURCE, "the source, a category"},
     {"latency", DRIFT_SCOPE_LATENCY, "the latency, a number"},
-    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume, evidence, detectors and dependence"},
+    {"model", DRIFT_SCOPE_MODEL, "the model as a whole, for volume, evidence, detectors, dependence and segments"},
     {NULL, 0, NULL}};
 
 static const struct drift_schema_choice column_scopes[] = {

@@ -146,6 +146,9 @@ static json_t *finding_json(const struct job *k, const struct drift_finding *f)
         json_object_set_new(j, "detail", drift_outcome_detectors_json(k->o));
     if ((m->id == DRIFT_MEASURE_DEPENDENCE || m->id == DRIFT_MEASURE_EMBEDDING) && k->o->dependence)
         json_object_set_new(j, "detail", drift_outcome_dependence_json(k->o->dependence));
+    if ((m->id == DRIFT_MEASURE_SEGMENT_PSI || m->id == DRIFT_MEASURE_SEGMENT_RATE) && k->o->segmented)
+        json_object_set_new(
+            j, "detail", drift_outcome_segment_json(k->o->segmented, drift_outcome_segment_of(k->o->segmented, m->id)));
     if (drift_words_share(k->o, f->column, &share)) {
         json_t *s = json_object();
         json_object_set_new(s, "class", text_json(k, share.name));

@@ -15,6 +15,7 @@ struct entry {
     struct drift_bank *bank;
     struct drift_profile *profile;
     struct drift_known_dependence dependence; /* of a baseline */
+    struct drift_known_segments segments;     /* likewise */
     void *thing;
     uint64_t used;
 };
@@ -47,6 +48,8 @@ static void drop_baseline(struct entry *e)
     drift_bank_free(e->bank);
     drift_profile_free(e->profile);
     drift_dependence_free(e->dependence.made);
+    for (size_t i = 0; i < sizeof e->segments.made / sizeof *e->segments.made; i++)
+        drift_segments_free(e->segments.made[i]);
     drift_baseline_free(e->thing);
     free(e->model);
     *e = (struct entry){0};
@@ -204,4 +207,15 @@ struct drift_profile **drift_cache_profile(struct drift_cache *c, const struct d
 struct drift_known_dependence *drift_cache_dependence(struct drift_cache *c, const struct drift_baseline *b)
 {
     return &holder(c, b)->dependence;
+}
+
+struct drift_known_segments *drift_cache_segments(struct drift_cache *c, const struct drift_baseline *b)
+{
+    struct drift_known_segments *k = &holder(c, b)->segments;
+    struct drift_err ignored;
+    for (int kind = 0; kind < DRIFT_N_CHAIN && !k->looked; kind++)
+        if (b->chain[kind].layout && drift_segments_new(b->chain[kind].layout, &k->made[kind], &ignored))
+            k->made[kind] = NULL; /* a baseline with such blocks does not load */
+    k->looked = true;
+    return k;
 }

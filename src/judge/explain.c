@@ -145,10 +145,39 @@ static void put_pairs(json_t *list, const struct drift_outcome *o, const struct 
     }
 }
 
+/* The value of a key whose events a rule found to have changed. */
+static void put_segment(json_t *list, const struct drift_outcome *o, const struct drift_outcome_rule *only,
+                        enum drift_measure_id id)
+{
+    const struct drift_outcome_segment_worst *w = o->segmented ? drift_outcome_segment_of(o->segmented, id) : NULL;
+    struct drift_buf text;
+    bool any = false;
+    for (size_t i = 0; w && w->tests > 0 && i < o->n_rules; i++) {
+        const struct drift_outcome_rule *r = &o->rules[i];
+        any |= r->rule->measure == id && (!only || r == only) && r->measured && r->result.breach != DRIFT_SEV_NONE;
+    }
+    if (!any)
+        return;
+    const struct drift_outcome_figure *f = &w->figure;
+    drift_buf_init(&text, DRIFT_SHIFT_TEXT);
+    drift_outcome_segment_words(o->segmented, w, &text);
+    if (f->special < 0)
+        drift_buf_addf(&text, " %.2g", f->effect);
+    else
+        drift_buf_addf(&text, " %.2g %% (baseline %.2g %%)", 100 * f->now, 100 * f->before);
+    json_t *j = drift_outcome_segment_json(o->segmented, w);
+    json_object_set_new(j, "direction", json_string(f->special < 0 ? "none" : "up"));
+    json_object_set_new(j, "text", drift_text_json(text.data ? text.data : ""));
+    json_array_append_new(list, j);
+    drift_buf_release(&text);
+}
+
 json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top)
 {
     struct subjects s = subjects_of(o, only);
     json_t *list = json_array();
+    put_segment(list, o, only, DRIFT_MEASURE_SEGMENT_PSI);
+    put_segment(list, o, only, DRIFT_MEASURE_SEGMENT_RATE);
     put_pairs(list, o, only, top);
     for (size_t i = 0; i < s.n && json_array_size(list) < top; i++)
         json_array_append_new(list, line_json(o, &s.at[i]));

@@ -96,6 +96,7 @@ void drift_work_release(struct drift_work *w)
     free(w->detectors);
     json_decref(w->o.forced);
     json_decref(w->o.segments);
+    free(w->segmented);
     free(w->measures);
     free(w->why);
     drift_summary_free(w->sum);
@@ -276,6 +277,7 @@ static void measure(struct drift_work *w)
     drift_work_evidence(w);
     drift_work_detectors(w);
     drift_work_dependence(w);
+    drift_work_segments(w);
     if (w->early) /* of a window that goes on */
         w->v.volume = (struct drift_measure){.id = DRIFT_MEASURE_VOLUME, .why = DRIFT_WHY_NO_DATA};
     else

@@ -103,6 +103,11 @@ struct drift_known_dependence {
     struct drift_dependence *made; /* NULL: the baseline has no such block, or (why) it cannot be used */
     const char *why;
 };
+struct drift_known_segments {
+    bool looked;
+    struct drift_segments *made[DRIFT_N_CHAIN]; /* NULL: its layout has none */
+};
+struct drift_known_segments *drift_cache_segments(struct drift_cache *c, const struct drift_baseline *b);
 struct drift_known_dependence *drift_cache_dependence(struct drift_cache *c, const struct drift_baseline *b);
 
 /* ---- evidence.c: sequential evidence ---- */
@@ -161,6 +166,7 @@ struct drift_work {
     struct drift_outcome_evidence evidence;
     struct drift_outcome_detector *detectors;
     struct drift_outcome_dependence dependence;
+    struct drift_outcome_segments *segmented; /* heap */
     /* the chain's fields `evidence` and `detectors` as this window leaves them; NULL: unchanged */
     char *evidence_text, *detectors_text;
     size_t n_actions;
@@ -183,6 +189,10 @@ void drift_work_detectors(struct drift_work *w);
 /* ---- dependence.c ---- */
 /* Measures how the features go together.  Leaves v.dependence and v.embedding without a value where it cannot. */
 void drift_work_dependence(struct drift_work *w);
+
+/* ---- segments.c ---- */
+/* Measures the values of the model's keys.  Leaves v.segment_psi and v.segment_rate without a value where it cannot. */
+void drift_work_segments(struct drift_work *w);
 
 /* ---- judge.c ---- */
 bool drift_work_slides(const struct drift_work *w);

@@ -49,6 +49,10 @@ static const struct drift_measure *of_verdict(const struct drift_verdict *v, enu
         return &v->dependence;
     case DRIFT_MEASURE_EMBEDDING:
         return &v->embedding;
+    case DRIFT_MEASURE_SEGMENT_PSI:
+        return &v->segment_psi;
+    case DRIFT_MEASURE_SEGMENT_RATE:
+        return &v->segment_rate;
     default:
         return &v->volume;
     }

@@ -1,7 +1,8 @@
 /* src/judge/segments.c    The window per value of the model's keys, and which value explains what changed.
  *
  * A function of counts, baseline and the plan entry's configuration, like the rest of a verdict.  What is listed is
- * bounded: DRIFT_SEGMENT_KEYS keys of DRIFT_SEGMENT_VALUES values, TOP columns each. */
+ * bounded: DRIFT_SEGMENT_KEYS keys of DRIFT_SEGMENT_VALUES values, DRIFT_OUTCOME_FIGURES columns each.
+ * segment_figures.c measures. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,10 @@
 
 #include "driftd/internal/judge/attribution.h"
 #include "driftd/internal/judge/outcome.h"
-#include "driftd/internal/window/segment.h"
 #include "driftd/psi.h"
-#include "driftd/rate.h"
+#include "words.h"
 
-enum { TOP = 3, SUBJECTS = 5, TEXT = 400, NAME = 64 };
+enum { COLUMNS = 3, SUBJECTS = 5, TEXT = 400, NAME = 64 };
 static const double gate = 1e-3;
 
 /* What is looked at: the outcome, one key, and its counts on both sides. */
@@ -34,9 +34,14 @@ static const uint64_t *of_value(const struct view *w, const struct drift_summary
     return side->counts + drift_segment_counter(w->s, w->key, value);
 }
 
+static const char *name_in(const struct drift_segment_key *key, uint32_t value)
+{
+    return value < key->n_values ? key->names->columns[0].categories[value] : NULL;
+}
+
 static const char *value_name(const struct view *w, uint32_t value)
 {
-    return value < w->key->n_values ? w->key->names->columns[0].categories[value] : NULL;
+    return name_in(w->key, value);
 }
 
 static void put_value(json_t *j, const struct view *w, uint32_t value)
@@ -50,29 +55,6 @@ static void put_value(json_t *j, const struct view *w, uint32_t value)
 
 /* ---- one value ---- */
 
-struct figure {
-    uint32_t column;
-    int special; /* as in a subject */
-    double effect, p, now, before;
-};
-
-static int largest_first(const void *pa, const void *pb)
-{
-    const struct figure *a = pa, *b = pb;
-    if (a->effect != b->effect)
-        return a->effect > b->effect ? -1 : 1;
-    return a->column != b->column ? (a->column < b->column ? -1 : 1) : a->special - b->special;
-}
-
-static void keep(struct figure *top, size_t *n, const struct figure *f)
-{
-    if (*n < TOP)
-        top[(*n)++] = *f;
-    else if (largest_first(f, &top[TOP - 1]) < 0)
-        top[TOP - 1] = *f;
-    qsort(top, *n, sizeof *top, largest_first);
-}
-
 static uint64_t sum_of(const uint64_t *counts, uint32_t n)
 {
     uint64_t sum = 0;
@@ -81,44 +63,20 @@ static uint64_t sum_of(const uint64_t *counts, uint32_t n)
     return sum;
 }
 
-/* PSI of the coarse cells, and the rises of the specials' rates; both gated by the number of columns. */
-static void measure_column(const struct view *w, uint32_t at, const uint64_t *before, const uint64_t *now,
-                           struct figure *changes, size_t *n_changes, struct figure *rises, size_t *n_rises)
+const char *drift_outcome_figure_measure(int special)
 {
-    const struct drift_column *c = &w->s->coarse->columns[at];
-    const uint64_t *p = before + c->first, *q = now + c->first;
-    double level = gate / w->s->coarse->n_columns, psi = 0;
-    uint64_t m = sum_of(p, drift_column_counters(c)), n = sum_of(q, drift_column_counters(c));
-    uint64_t specials_m = sum_of(p, DRIFT_N_SPECIAL), specials_n = sum_of(q, DRIFT_N_SPECIAL);
-    size_t bins = 0;
-    for (int k = 0; k < DRIFT_N_SPECIAL && m && n; k++) {
-        struct figure f = {at, k, 0, 1, (double)q[k] / (double)n, (double)p[k] / (double)m};
-        f.effect = f.now - f.before;
-        if (f.effect <= 0 || (f.p = drift_rate_p_rise(p[k], m, q[k], n)) >= level)
-            continue;
-        keep(rises, n_rises, &f);
-    }
-    if (drift_psi(p + DRIFT_N_SPECIAL, q + DRIFT_N_SPECIAL, c->n_cells, DRIFT_PSI_ADD_HALF, &psi, &bins) || bins < 2)
-        return;
-    double vm = (double)(m - specials_m), vn = (double)(n - specials_n);
-    struct figure f = {at, -1, psi - drift_psi_noise(bins, vm, vn), 1, 0, 0};
-    if (f.effect <= 0 || (*n_changes == TOP && f.effect <= changes[TOP - 1].effect))
-        return;
-    f.p = drift_psi_p(psi, bins, vm, vn);
-    if (f.p < level)
-        keep(changes, n_changes, &f);
+    static const char *const rate_name[DRIFT_N_SPECIAL] = {"null_rate", "missing_rate", "nonfinite_rate",
+                                                           "wrong_type_rate"};
+    return special < 0 ? "psi" : rate_name[special];
 }
 
-static const char *const rate_name[DRIFT_N_SPECIAL] = {"null_rate", "missing_rate", "nonfinite_rate",
-                                                       "wrong_type_rate"};
-
-static json_t *figure_json(const struct view *w, const struct figure *f)
+static json_t *figure_json(const struct view *w, const struct drift_outcome_figure *f)
 {
     json_t *j = json_object();
     const struct drift_column *c = &w->s->coarse->columns[f->column];
     json_object_set_new(j, "column", drift_text_json(c->name));
     json_object_set_new(j, "role", json_string(drift_role_name(c->role)));
-    json_object_set_new(j, "measure", json_string(f->special < 0 ? "psi" : rate_name[f->special]));
+    json_object_set_new(j, "measure", json_string(drift_outcome_figure_measure(f->special)));
     json_object_set_new(j, "effect", json_real(f->effect));
     json_object_set_new(j, "p", json_real(f->p));
     return j;
@@ -128,27 +86,57 @@ static json_t *value_json(const struct view *w, uint32_t value)
 {
     const uint64_t *before = of_value(w, w->o->baseline, value), *now = of_value(w, w->o->verdict->summary, value);
     uint64_t m = w->o->baseline->n, n = w->o->verdict->summary->n;
-    struct figure changes[TOP], rises[TOP];
-    size_t n_changes = 0, n_rises = 0;
+    const struct drift_outcome_segment *here = &w->o->segmented->value[w->key - w->s->key][value];
     json_t *j = json_object(), *columns = json_array();
     put_value(j, w, value);
     json_object_set_new(j, "n", json_integer((json_int_t)now[0]));
     json_object_set_new(j, "share", json_real(n ? (double)now[0] / (double)n : 0));
     json_object_set_new(j, "baseline_share", json_real(m ? (double)before[0] / (double)m : 0));
-    if (now[0] < w->o->model->segment_min_events || before[0] < w->o->model->segment_min_events) {
-        json_object_set_new(j, "why",
-                            json_string(now[0] < w->o->model->segment_min_events ? "too few events in the window"
-                                                                                 : "too few events in the baseline"));
+    if (here->why) {
+        json_object_set_new(j, "why", json_string(here->why));
         json_decref(columns);
         return j;
     }
-    for (uint32_t i = 0; i < w->s->coarse->n_columns; i++)
-        measure_column(w, i, before, now, changes, &n_changes, rises, &n_rises);
-    for (size_t i = 0; i < n_changes; i++)
-        json_array_append_new(columns, figure_json(w, &changes[i]));
-    for (size_t i = 0; i < n_rises; i++)
-        json_array_append_new(columns, figure_json(w, &rises[i]));
+    for (size_t i = 0; i < here->n_changes; i++)
+        json_array_append_new(columns, figure_json(w, &here->changes[i]));
+    for (size_t i = 0; i < here->n_rises; i++)
+        json_array_append_new(columns, figure_json(w, &here->rises[i]));
     json_object_set_new(j, "columns", columns);
+    return j;
+}
+
+void drift_outcome_segment_words(const struct drift_outcome_segments *s, const struct drift_outcome_segment_worst *w,
+                                 struct drift_buf *out)
+{
+    if (!w->tests)
+        return;
+    const struct drift_segment_key *key = &s->of->key[w->key];
+    const char *name = name_in(key, w->value);
+    drift_words_name(out, s->of->coarse->columns[w->figure.column].name);
+    drift_buf_adds(out, " of ");
+    drift_words_name(out, key->name);
+    drift_buf_adds(out, name ? "=" : ": other values");
+    if (name)
+        drift_words_name(out, name);
+    drift_buf_addf(out, " %s", drift_outcome_figure_measure(w->figure.special));
+}
+
+json_t *drift_outcome_segment_json(const struct drift_outcome_segments *s, const struct drift_outcome_segment_worst *w)
+{
+    json_t *j = json_object();
+    if (!w->tests)
+        return j;
+    const struct drift_segment_key *key = &s->of->key[w->key];
+    const struct drift_column *c = &s->of->coarse->columns[w->figure.column];
+    const char *name = name_in(key, w->value);
+    json_object_set_new(j, "key", drift_text_json(key->name));
+    json_object_set_new(j, name ? "value" : "other", name ? drift_text_json(name) : json_true());
+    json_object_set_new(j, "column", drift_text_json(c->name));
+    json_object_set_new(j, "role", json_string(drift_role_name(c->role)));
+    json_object_set_new(j, "measure", json_string(drift_outcome_figure_measure(w->figure.special)));
+    json_object_set_new(j, "effect", json_real(w->figure.effect));
+    json_object_set_new(j, "p", json_real(w->figure.p));
+    json_object_set_new(j, "tests", json_real(w->tests));
     return j;
 }
 
@@ -164,12 +152,17 @@ static int special_of(enum drift_measure_id id, uint32_t i)
                                               : -1;
 }
 
+static bool has_subject(const struct subject *list, size_t n, uint32_t column, int special)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].column == column && list[i].special == special)
+            return true;
+    return false;
+}
+
 static void add_subject(struct subject *list, size_t *n, uint32_t column, int special)
 {
-    for (size_t i = 0; i < *n; i++)
-        if (list[i].column == column && list[i].special == special)
-            return;
-    if (*n < SUBJECTS && special >= -1)
+    if (*n < SUBJECTS && special >= -1 && !has_subject(list, *n, column, special))
         list[(*n)++] = (struct subject){column, special};
 }
 
@@ -185,15 +178,20 @@ static size_t find_subjects(const struct drift_outcome *o, struct subject *list)
                 for (uint32_t k = 0; k < 2 && f->column && (int)f->breach == severity; k++)
                     add_subject(list, &n, (uint32_t)(f->column - l->columns), special_of(f->measure.id, k));
             }
-    struct figure top[TOP];
-    size_t n_top = 0;
-    for (uint32_t i = 0; i < l->n_columns; i++) {
-        const struct drift_measure *m = &o->verdict->measures[(size_t)i * DRIFT_N_MEASURE + DRIFT_MEASURE_PSI];
-        if (m->why == DRIFT_WHY_NONE && m->has_p && m->p_value < gate / l->n_columns && m->effect > 0)
-            keep(top, &n_top, &(struct figure){i, -1, m->effect, m->p_value, 0, 0});
+    for (int turn = 0; turn < COLUMNS; turn++) {
+        const struct drift_measure *most = NULL;
+        uint32_t at = 0;
+        for (uint32_t i = 0; i < l->n_columns; i++) {
+            const struct drift_measure *m = &o->verdict->measures[(size_t)i * DRIFT_N_MEASURE + DRIFT_MEASURE_PSI];
+            bool drifts = m->why == DRIFT_WHY_NONE && m->has_p && m->p_value < gate / l->n_columns && m->effect > 0;
+            if (!drifts || has_subject(list, n, i, -1) || (most && m->effect <= most->effect))
+                continue;
+            most = m;
+            at = i;
+        }
+        if (most)
+            add_subject(list, &n, at, -1);
     }
-    for (size_t i = 0; i < n_top; i++)
-        add_subject(list, &n, top[i].column, -1);
     return n;
 }
 
@@ -246,7 +244,7 @@ static void text_of(const struct view *w, const struct subject *s, const struct 
 {
     char names[TEXT / 2], mix[TEXT / 2];
     const char *column = w->s->coarse->columns[s->column].name;
-    const char *what = s->special < 0 ? "psi" : rate_name[s->special];
+    const char *what = drift_outcome_figure_measure(s->special);
     name_values(w, a, names, sizeof names);
     mix_words(w, mix, sizeof mix);
     switch (a->kind) {
@@ -292,7 +290,7 @@ static json_t *subject_json(const struct view *w, const struct subject *s)
     }
     json_object_set_new(j, "column", drift_text_json(c->name));
     json_object_set_new(j, "role", json_string(drift_role_name(c->role)));
-    json_object_set_new(j, "measure", json_string(s->special < 0 ? "psi" : rate_name[s->special]));
+    json_object_set_new(j, "measure", json_string(drift_outcome_figure_measure(s->special)));
     json_object_set_new(j, "explained_by", json_string(drift_attribution_name(a.kind)));
     json_object_set_new(j, "psi", json_real(a.psi));
     json_object_set_new(j, "psi_without", json_real(a.left));
@@ -336,15 +334,12 @@ static json_t *key_json(const struct view *w, const struct subject *subject, siz
 
 json_t *drift_outcome_segments(const struct drift_outcome *o)
 {
-    struct drift_segments *s = NULL;
     struct subject subject[SUBJECTS];
-    struct drift_err ignored;
-    if (!o->model->n_segment_keys || !o->baseline || !o->verdict->measures)
+    if (!o->segmented || !o->baseline || !o->verdict->measures)
         return NULL;
     json_t *j = json_object();
     size_t n = find_subjects(o, subject);
-    if (drift_segments_new(o->verdict->summary->layout, &s, &ignored))
-        s = NULL; /* a baseline with such blocks does not load */
+    const struct drift_segments *s = o->segmented->of;
     for (size_t i = 0; i < o->model->n_segment_keys; i++) {
         const char *name = o->model->segment_keys[i];
         struct view w = {o, s, drift_segments_key(s, name)};
@@ -355,7 +350,6 @@ json_t *drift_outcome_segments(const struct drift_outcome *o)
         json_object_set_new(j, json_string_value(key), one);
         json_decref(key);
     }
-    drift_segments_free(s);
     return j;
 }
 

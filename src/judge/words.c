@@ -83,6 +83,11 @@ static bool is_rate(enum drift_measure_id id)
            id == DRIFT_MEASURE_UNSEEN_RATE || id == DRIFT_MEASURE_OUT_OF_RANGE_RATE;
 }
 
+static bool of_segment(enum drift_measure_id id)
+{
+    return id == DRIFT_MEASURE_SEGMENT_PSI || id == DRIFT_MEASURE_SEGMENT_RATE;
+}
+
 static const char *subject(const struct drift_rule *rule)
 {
     if (rule->measure == DRIFT_MEASURE_EVIDENCE)
@@ -91,6 +96,8 @@ static const char *subject(const struct drift_rule *rule)
         return "a change detector";
     if (rule->measure == DRIFT_MEASURE_DEPENDENCE || rule->measure == DRIFT_MEASURE_EMBEDDING)
         return "dependence between features";
+    if (of_segment(rule->measure))
+        return "drift of one segment";
     if (rule->scope == DRIFT_SCOPE_MODEL || rule->measure == DRIFT_MEASURE_VOLUME)
         return "traffic volume";
     switch (rule->scope) {
@@ -238,6 +245,21 @@ static void add_dependence(struct drift_buf *b, const struct drift_outcome *o, c
     drift_buf_adds(b, ", ");
 }
 
+static void add_segment(struct drift_buf *b, const struct drift_outcome *o, const struct drift_measure *m)
+{
+    const struct drift_outcome_segments *s = o->segmented;
+    if (s)
+        drift_outcome_segment_words(s, drift_outcome_segment_of(s, m->id), b);
+    drift_buf_adds(b, " ");
+    add_number(b, m->id == DRIFT_MEASURE_SEGMENT_PSI ? m->effect : m->value);
+    drift_buf_adds(b, " (");
+    if (m->id == DRIFT_MEASURE_SEGMENT_RATE) {
+        drift_buf_adds(b, "baseline ");
+        add_number(b, m->baseline);
+        drift_buf_adds(b, ", ");
+    }
+}
+
 static void add_finding(struct drift_buf *b, const struct drift_outcome *o, const struct drift_finding *f,
                         const char *limit, double level)
 {
@@ -248,6 +270,8 @@ static void add_finding(struct drift_buf *b, const struct drift_outcome *o, cons
         add_detectors(b, o, &f->measure);
     } else if (f->measure.id == DRIFT_MEASURE_DEPENDENCE || f->measure.id == DRIFT_MEASURE_EMBEDDING) {
         add_dependence(b, o, &f->measure);
+    } else if (of_segment(f->measure.id)) {
+        add_segment(b, o, &f->measure);
     } else if (!f->column) {
         add_volume(b, o, &f->measure);
         drift_buf_adds(b, ", ");

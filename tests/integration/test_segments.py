@@ -15,8 +15,8 @@ SHARES = {"crm": .45, "web": .3, "app": .2}
 ODD = [None, "", "x" * 3000, "nul\x00byte", {"a": 1}, ["crm"], 7, "crm ", "CRM", "\ud83d\ude00"]
 
 
-def row(rng, t, shift=None, shares=SHARES, odd=ODD):
-    """Web's values are other ones than the rest's; `shift` moves some sources."""
+def row(rng, t, shift=None, shares=SHARES, odd=ODD, nulls=None):
+    """Web's values are other ones than the rest's; `shift` moves some sources, `nulls` takes a share of b's values from some."""
     x, source = rng.random(), None
     for name, share in shares.items():
         x -= share
@@ -28,6 +28,8 @@ def row(rng, t, shift=None, shares=SHARES, odd=ODD):
                    "b": round(rng.gauss(0, 1), 6), "region": rng.choice(["eu", "us"])}}
     if not source and rng.random() < .2:
         del event["src"]
+    if nulls and rng.random() < nulls.get(source, 0):
+        event["f"]["b"] = None
     return event
 
 
@@ -120,6 +122,40 @@ class Segments(setting.Case):
         shown = subprocess.run([env.tool("driftd"), "explain", "-c", daemon.path, "--model", setting.MODEL, "--window",
                                 verdicts[3]["window"]["start"]], stdout=subprocess.PIPE, text=True)
         self.assertIn(f"  {change[3]['a']['text']}\n", shown.stdout)
+
+    def test_rules_that_look_into_each_value(self):
+        self.prepare()
+        self.config["models"][setting.MODEL]["rules"] = [
+            {"name": "whole", "measure": "psi", "scope": {"feature": "*"}, "warning": .1},
+            {"name": "whole-nulls", "measure": "null_rate", "scope": {"feature": "*"}, "warning": .05},
+            {"name": "one-source", "measure": "segment_psi", "warning": .3},
+            {"name": "one-source-nulls", "measure": "segment_rate", "warning": .1}]
+        oracle, rng = self.baseline(), random.Random(9)
+        made = [window(rng, 0), window(rng, 1, shift={"app": 1}), window(rng, 2, nulls={"app": .2}), window(rng, 3)]
+        self.feed(made)
+        self.close()
+        verdicts = self.verdicts()
+        self.assertEqual(len(verdicts), 4)
+        bodies = [json.loads(d["body"])["data"] for d in self.hook.deliveries]
+        fired = {(b["rule"]["name"], b["window"]["start"]): b for b in bodies if b.get("transition") == "firing"}
+        start = [v["window"]["start"] for v in verdicts]
+        self.assertEqual(set(fired), {("one-source", start[1]), ("one-source-nulls", start[2])})
+        psi, nulls = fired["one-source", start[1]], fired["one-source-nulls", start[2]]
+        found = psi["measures"][0]
+        self.assertEqual({k: found["detail"][k] for k in ("key", "value", "column", "measure")},
+                         {"key": "source", "value": "app", "column": "a", "measure": "psi"})
+        n, bins = oracle.count(made[1])
+        self.assertAlmostEqual(found["effect"], oracle.psi("app", bins), delta=1e-5)  # six digits in a webhook
+        # crm, web, app and perhaps what is left, eu and us; of each the columns a, b and source
+        big = sum(n[v] >= 50 and oracle.base[0][v] >= 50 for v in (*oracle.values, "other")) + 2
+        self.assertEqual(found["detail"]["tests"], big * 3)
+        self.assertAlmostEqual(math.log(found["p"]), math.log(found["detail"]["p"] * found["detail"]["tests"]), delta=1e-4)
+        self.assertIn("a of source=app", psi["summary"])
+        self.assertEqual(psi["explanation"][0]["column"], "a")
+        found = nulls["measures"][0]
+        of_app = [r for r in made[2] if r.get("src") == "app"]
+        self.assertAlmostEqual(found["value"], sum(r["f"]["b"] is None for r in of_app) / len(of_app), delta=1e-6)
+        self.assertIn("b of source=app", nulls["summary"])
 
     def same_counts(self, oracle, rows, verdict):
         n, bins = oracle.count(rows)

@@ -143,9 +143,10 @@ struct drift_verdict {
     int64_t carried_from_ms;              /* start of the first held window; = start_ms when carried is 0 */
     const struct drift_summary *summary;  /* merged; layout = the baseline's (or the bare one) */
     const struct drift_measure *measures; /* [n_columns][DRIFT_N_MEASURE] when kind is OK or FORCED, else NULL */
-    struct drift_measure volume, evidence, detector, dependence, embedding; /* of the model */
-    const char *baseline_id, *baseline_digest;                              /* "" when unmonitored */
-    const char *unmonitored_why;                                            /* plain words; NULL otherwise */
+    struct drift_measure volume, evidence, detector, dependence, embedding, segment_psi,
+        segment_rate;                          /* of the model */
+    const char *baseline_id, *baseline_digest; /* "" when unmonitored */
+    const char *unmonitored_why;               /* plain words; NULL otherwise */
 };
 
 #endif

@@ -16,6 +16,7 @@
 #include "driftd/internal/flow.h"
 #include "driftd/internal/judge/alert.h"
 #include "driftd/internal/plan.h"
+#include "driftd/internal/window/segment.h"
 
 /* What a rule made of the window. */
 struct drift_outcome_rule {
@@ -68,6 +69,30 @@ struct drift_outcome_dependence {
     double effect; /* of the embedding: see measure.h */
 };
 
+/* A change in a column among the events of one value of a key. */
+struct drift_outcome_figure {
+    uint32_t column;
+    int special; /* its share, or -1: PSI of the coarse cells */
+    double effect, p, now, before;
+};
+enum { DRIFT_OUTCOME_FIGURES = 3 };
+struct drift_outcome_segment {
+    const char *why; /* nothing was measured; NULL: it was */
+    size_t n_changes, n_rises;
+    struct drift_outcome_figure changes[DRIFT_OUTCOME_FIGURES], rises[DRIFT_OUTCOME_FIGURES]; /* largest first */
+};
+/* The largest of all keys, values and columns that is no chance, or else the least probable one. */
+struct drift_outcome_segment_worst {
+    uint32_t key, value;
+    double tests; /* how many were looked at: 0, there is none */
+    struct drift_outcome_figure figure;
+};
+struct drift_outcome_segments {
+    const struct drift_segments *of; /* the baseline's; NULL: it has none */
+    struct drift_outcome_segment value[DRIFT_SEGMENT_KEYS][DRIFT_SEGMENT_VALUES + 1]; /* as in `of` */
+    struct drift_outcome_segment_worst psi, rate;
+};
+
 enum drift_model_status { DRIFT_STATUS_UNKNOWN, DRIFT_STATUS_OK, DRIFT_STATUS_DEGRADED, DRIFT_STATUS_UNMONITORED };
 const char *drift_model_status_name(enum drift_model_status s); /* "unknown", "ok" ... */
 
@@ -90,8 +115,9 @@ struct drift_outcome {
     size_t n_detectors;
     const struct drift_outcome_detector *detectors;
     const struct drift_outcome_dependence *dependence; /* NULL: the model does not ask for it */
-    json_t *segments; /* per key of the model what its values did; NULL: none are configured, or not measured */
-    json_t *forced;   /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
+    const struct drift_outcome_segments *segmented;    /* NULL: no keys are configured, or not measured */
+    json_t *segments;                                  /* the same in JSON, with what explains the changes */
+    json_t *forced;                                    /* ["<topic>/<n>"] that max_hold closed; NULL or empty: none */
     size_t n_rules;
     struct drift_outcome_rule *rules; /* in order of the configuration, retired ones behind */
     enum drift_model_status status_before, status;
@@ -118,11 +144,24 @@ json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);    
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
 json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
 /* What changed in the columns that a rule (NULL: any) found, worst first: [{column, role, direction, text, shift_sd,
- * share}], at most `top` and 8; pairs of features that do not go together as before come first: {column, with, role,
- * direction, text}; empty when none did or nothing was measured. */
+ * share}], at most `top` and 8.  First come the value of a key that such a rule found, {key, value, column, role,
+ * direction, text ...}, and pairs of features that do not go together as before: {column, with, role, direction, text};
+ * empty when none did or nothing was measured. */
 json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top);
 /* The first of them as {column, text}, baseline beside window; null when there is none. */
 json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drift_outcome_rule *only);
+/* "null_rate", "missing_rate" ..., or "psi" for -1 */
+const char *drift_outcome_figure_measure(int special);
+/* What the measure segment_psi or segment_rate saw. */
+static inline const struct drift_outcome_segment_worst *drift_outcome_segment_of(const struct drift_outcome_segments *s,
+                                                                                 enum drift_measure_id id)
+{
+    return id == DRIFT_MEASURE_SEGMENT_RATE ? &s->rate : &s->psi;
+}
+/* "url_length of source=crm psi"; nothing when there is none */
+void drift_outcome_segment_words(const struct drift_outcome_segments *s, const struct drift_outcome_segment_worst *w,
+                                 struct drift_buf *out);
+json_t *drift_outcome_segment_json(const struct drift_outcome_segments *s, const struct drift_outcome_segment_worst *w);
 /* Per key: values with shares and their columns that changed, the mix, and which values explain the columns that rules
  * found.  NULL: see above. */
 json_t *drift_outcome_segments(const struct drift_outcome *o);
