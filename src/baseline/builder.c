@@ -838,6 +838,11 @@ static struct drift_summary *window_of(struct chain *c, int64_t start)
     return c->windows[at].summary;
 }
 
+const struct drift_layout *drift_builder_layout(const struct drift_builder *b, enum drift_chain_kind kind)
+{
+    return b->frozen ? b->chain[kind].layout : NULL;
+}
+
 void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st)
 {
     if (!b->frozen)

@@ -11,6 +11,7 @@
 #include "driftd/internal/cli.h"
 #include "driftd/internal/cli/baseline.h"
 #include "driftd/internal/cli/source.h"
+#include "driftd/internal/cli/training.h"
 
 enum { FILES_MAX = 256, MAX_WINDOWS = 5000 };
 
@@ -26,8 +27,9 @@ static const char build_help[] =
     "      --last D        instead: the last D until now, such as 14d\n"
     "      --file EVENTS   NDJSON, may be gzipped, instead of the topics (also when those carry Avro);\n"
     "                      may be given several times\n"
-    "      --training FILE NDJSON that the model was trained on, records as those of the stream; counted apart on the\n"
-    "                      same cells, so that verdicts show skew, too; may be given several times\n"
+    "      --training FILE what the model was trained on: NDJSON, records as those of the stream, or CSV with a\n"
+    "                      column a feature (.csv, .csv.gz); counted apart on the same cells, so that verdicts\n"
+    "                      show skew, too; may be given several times\n"
     "      --stream S      only this stream of the model\n"
     "      --edges FILE    JSON with baseline.edges or edges: {column: [..]}; they become the PSI bins\n"
     "      --id ID         name of the baseline; made from model and content when not given\n"
@@ -172,32 +174,6 @@ static int two_passes(struct drift_source *src, struct drift_builder *b, struct 
     return rc;
 }
 
-static void train(void *ctx, const struct drift_event *ev, const struct drift_stream *st)
-{
-    drift_builder_train(ctx, ev, st);
-}
-
-/* Training data: of whatever time. */
-static int training_pass(const struct request *r, struct drift_source_settings set, struct drift_builder *b,
-                         struct drift_err *err)
-{
-    struct drift_source *src = NULL;
-    set.files = r->training;
-    set.n_files = r->n_training;
-    set.from_ms = INT64_MIN;
-    set.to_ms = INT64_MAX;
-    int rc = drift_source_open(&set, &src, err);
-    if (!rc)
-        rc = drift_source_pass(src, "training data", train, b, err);
-    if (!rc)
-        drift_source_report(src, stderr);
-    if (!rc && !drift_source_events(src))
-        rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_STOP,
-                        "no event of the model in the training data: its records must be as those of the stream");
-    drift_source_close(src);
-    return rc;
-}
-
 static int build(const struct request *r, const struct drift_config *c, const struct drift_model *m,
                  struct drift_baseline **ret, struct drift_err *err)
 {
@@ -218,7 +194,7 @@ static int build(const struct request *r, const struct drift_config *c, const st
     if (!rc)
         rc = two_passes(src, b, err);
     if (!rc && r->n_training)
-        rc = training_pass(r, set, b, err);
+        rc = drift_training_pass(&set, r->training, r->n_training, b, err);
     if (!rc) {
         char *origin = drift_source_json(src);
         rc = drift_builder_finish(b, r->id, origin, c->hash, drift_wall_ms(&drift_clock_system), ret, err);

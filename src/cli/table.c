@@ -128,7 +128,15 @@ static enum drift_kind type_of(const struct drift_table *t, const struct column 
         return DRIFT_CATEGORICAL;
     if (c->role == SCORE)
         return DRIFT_NUMERIC;
+    int at = t->set.layout ? drift_layout_find(t->set.layout, DRIFT_FEATURE, c->name) : -1;
+    if (at >= 0)
+        return t->set.layout->columns[at].kind;
     return drift_model_type(t->set.model, c->name);
+}
+
+bool drift_table_has(const struct drift_table *t, const char *column)
+{
+    return t->cap && *hash_place(t, column, strlen(column));
 }
 
 /* A column by its name, made when it is new; NONE when there are too many. */

@@ -1,4 +1,6 @@
 """tests/integration/test_baseline.py    driftd baseline and init on a real broker and Redis, recounted in Python."""
+import bisect
+import csv
 import gzip
 import json
 import math
@@ -298,6 +300,72 @@ class Baseline(env.Case):
             self.assertEqual(done.returncode, status, (args, done.stderr))
             self.assertIn(words, done.stderr)
             self.assertEqual(done.stdout, "")
+
+
+class Training(env.Case):
+    """Training data as CSV: a column a feature, in another order, some of them strangers; on the baseline's own cells."""
+
+    def setUp(self):
+        super().setUp()
+        self.config = env.configuration("127.0.0.1:1", 1, self.receiver(), group="training")
+        self.config["streams"] = {"events": {"topic": "t", "format": "json", "time": "ts", "model": "model", "features": "f", "score": "p"}}
+        self.config["models"] = {"m": {"owner": "soc", "window": {"size": "1h"}}}
+        rng, self.serving = random.Random(5), []
+        with open(self.path("serving.ndjson"), "w") as f:
+            for i in range(3000):
+                row = {"load": round(rng.gauss(0, 1), 3), "port": rng.choice(["443", "443", "0080"])}
+                self.serving.append(row)
+                f.write(json.dumps({"ts": START + i * 1000, "model": "m", "f": row, "p": round(rng.random(), 3)}) + "\n")
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def build(self, training, status=0):
+        driftd = env.Driftd(self.dir, self.config)
+        done = driftd.command("baseline", "build", "-c", driftd.path, "--file", self.path("serving.ndjson"), "--output",
+                              self.path("out"), "--training", training, check=False)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr
+
+    def test_cells_are_those_of_the_baseline(self):
+        rng, rows = random.Random(6), []
+        with gzip.open(self.path("training.csv.gz"), "wt", newline="") as f:
+            out = csv.writer(f)
+            out.writerow(["row", "p", "port", "load"])
+            for i in range(2000):
+                row = {"load": "" if i % 10 == 0 else round(rng.gauss(1, 1), 3), "port": rng.choice(["443", "0080", "80"]),
+                       "p": round(rng.random() / 2, 3)}
+                rows.append(row)
+                out.writerow([i, row["p"], row["port"], row["load"]])
+        self.assertIn("training.csv.gz: 2000 rows, 2 of the baseline's 2 features", self.build(self.path("training.csv.gz")))
+        with open(self.path("out"), "rb") as f:
+            sections = baseline_file.Bytes(f.read()).sections()
+        layout, trained = baseline_file.layouts(sections)[0], baseline_file.Bytes(sections["trng"])
+        self.assertEqual(trained.take(1), b"\1")
+        self.assertEqual(baseline_file.summary(trained, layout), len(rows))
+        column = {c["name"]: c for c in layout}
+        load, port, score = column["load"], column["port"], column["score"]
+        values = [r["load"] for r in rows if r["load"] != ""]
+        self.assertEqual(load["specials"], [200, 0, 0, 0])
+        want = [0] * len(load["counts"])
+        for x in values:
+            want[bisect.bisect_left(load["edges"], x)] += 1
+        self.assertEqual(load["counts"], want)
+        known = {c: sum(r["port"] == c for r in rows) for c in ("443", "0080")}
+        self.assertEqual(dict(zip(port["categories"], port["counts"])), known)
+        self.assertEqual(port["counts"][-1], sum(r["port"] == "80" for r in rows))
+        self.assertEqual(sum(score["counts"]), len(rows))
+
+    def test_what_does_not_fit_is_refused(self):
+        with open(self.path("t.csv"), "w") as f:
+            f.write("a;b\n1;2\n")
+        self.assertIn("has none of the baseline's 2 features as a column: its header must name them", self.build(self.path("t.csv"), 1))
+        with open(self.path("t.csv"), "w") as f:
+            f.write("load,port\n1,2,3\n")
+        self.assertIn("t.csv:2: 3 fields, the header has 2", self.build(self.path("t.csv"), 1))
+        with open(self.path("t.csv"), "w") as f:
+            f.write("load,port\n")
+        self.assertIn("no event of the model in the training data", self.build(self.path("t.csv"), 1))
 
 
 class Phase1(env.Case):

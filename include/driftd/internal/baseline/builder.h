@@ -48,6 +48,8 @@ int drift_builder_edges_file(struct drift_builder *b, const char *file, struct d
 void drift_builder_survey(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
 /* DRIFT_E_EMPTY when nothing was surveyed. */
 int drift_builder_freeze(struct drift_builder *b, struct drift_err *err);
+/* What freeze() made; borrowed until finish.  NULL before. */
+const struct drift_layout *drift_builder_layout(const struct drift_builder *b, enum drift_chain_kind kind);
 /* Pass 2. */
 void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
 /* Pass 2 of training data: counted apart, on the same cells; no windows. */

@@ -1,4 +1,4 @@
-/* table.h - rows of a CSV or NDJSON file as events, for `compare`.
+/* table.h - rows of a CSV or NDJSON file as events, for `compare` and training data.
  *
  * CSV as in RFC 4180 (csv.h) with a header or with names that are given; gzipped or not; `-` is standard input, which
  * like a pipe is kept to be read again (spool.h).  Columns keep their slot over all files that one table reads, so that
@@ -12,15 +12,19 @@
 
 struct drift_table;
 struct drift_table_settings {
-    const struct drift_model *model; /* types of columns by name */
-    const char *label, *score;       /* columns with these roles; NULL: none */
-    const char *const *columns;      /* globs; none: all */
+    const struct drift_model *model;   /* types of columns by name */
+    const struct drift_layout *layout; /* instead: what a feature is there; NULL: none */
+    const char *label, *score;         /* columns with these roles; NULL: none */
+    const char *const *columns;        /* globs; none: all */
     size_t n_columns;
     const char *const *header; /* names of the columns of CSV files that have no header; none: they have one */
     size_t n_header;
 };
 struct drift_table *drift_table_new(const struct drift_table_settings *s);
 void drift_table_free(struct drift_table *t);
+
+/* Has any row or header had the column? */
+bool drift_table_has(const struct drift_table *t, const char *column);
 
 /* Finds out which columns of a CSV hold text.  Nothing to do for NDJSON. */
 int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err) DRIFT_MUST_CHECK;
