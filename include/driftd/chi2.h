@@ -39,6 +39,10 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
  * Returns how many cells are left (0: a side has no values). */
 size_t drift_chi2_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, double min_expected, uint64_t *ret_p,
                        uint64_t *ret_q);
+/* The same, and the last n_tail cells are pooled whatever they hold: those of many small categories together, of which
+ * the one side knows others than the other one does (rare, unseen). */
+size_t drift_chi2_pool_tail(const uint64_t *p, const uint64_t *q, size_t n_cells, size_t n_tail, double min_expected,
+                            uint64_t *ret_p, uint64_t *ret_q);
 
 #ifdef __cplusplus
 }

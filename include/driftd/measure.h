@@ -20,7 +20,8 @@ extern "C" {
 /* X(ID, "name", has_p, numeric, categorical, help): the names used in config, verdicts and metrics.  Rows up to VOLUME
  * stand in every verdict, the others where a rule of the model names them (drift_measure_always). */
 #define DRIFT_MEASURES(X)                                                                                              \
-    X(PSI, "psi", 1, 1, 1, "population stability index, noise-corrected: PSI - (B-1)(1/n + 1/m), at least 0")          \
+    X(PSI, "psi", 1, 1, 1,                                                                                             \
+      "population stability index less its noise (B-1)(1/n + 1/m), at least 0; small categories together")             \
     X(PSI_RAW, "psi_raw", 1, 1, 1, "population stability index as is, in nats")                                        \
     X(KS, "ks", 1, 1, 0, "Kolmogorov-Smirnov distance, lower end of its bracket from the cells")                       \
     X(JS, "js", 0, 1, 1, "Jensen-Shannon distance, base 2, 0 to 1")                                                    \
@@ -29,7 +30,8 @@ extern "C" {
     X(NULL_RATE, "null_rate", 1, 1, 1, "share of null values; the effect is the rise over the baseline")               \
     X(MISSING_RATE, "missing_rate", 1, 1, 1, "share of events without the field; the effect is the rise")              \
     X(INVALID_RATE, "invalid_rate", 1, 1, 1, "share of values that are NaN, infinite or of a wrong type; the rise")    \
-    X(UNSEEN_RATE, "unseen_rate", 1, 0, 1, "share of categories that the baseline does not know; the rise")            \
+    X(UNSEEN_RATE, "unseen_rate", 1, 0, 1,                                                                             \
+      "share of categories that the baseline does not know; the rise over what it may have missed")                    \
     X(OUT_OF_RANGE_RATE, "out_of_range_rate", 1, 1, 0, "share of values outside the baseline's range; the rise")       \
     X(VOLUME, "volume", 1, 0, 0,                                                                                       \
       "events in the window over the baseline's mean window, as |ln ratio|; of the model, not of a column")            \

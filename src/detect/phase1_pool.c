@@ -101,14 +101,15 @@ static void groups_numeric(struct drift_phase1_column *p, const struct drift_col
     p->n_groups = g;
 }
 
-/* Small categories make one group, which the smallest other one joins when it is too small itself. */
+/* Small categories make one group, which the smallest other one joins when it is too small itself.  Rare and unseen
+ * ones belong to it whatever they hold: what is new in a window has its like among the rare ones of the baseline. */
 static void groups_categorical(struct drift_phase1_column *p, const struct drift_column *c, const uint64_t *cells,
                                double least)
 {
     uint32_t g = 0, smallest = 0;
     uint64_t pool = 0;
     for (uint32_t j = 0; j < c->n_cells; j++)
-        if ((double)cells[j] >= least) {
+        if ((double)cells[j] >= least && j < c->n_categories) {
             p->group[j] = (uint16_t)g;
             p->group_count[g] = cells[j];
             smallest = cells[j] < p->group_count[smallest] ? g : smallest;

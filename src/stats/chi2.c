@@ -79,6 +79,12 @@ static size_t take_smallest(uint64_t *p, uint64_t *q, size_t k, uint64_t *pool_p
 size_t drift_chi2_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, double min_expected, uint64_t *ret_p,
                        uint64_t *ret_q)
 {
+    return drift_chi2_pool_tail(p, q, n_cells, 0, min_expected, ret_p, ret_q);
+}
+
+size_t drift_chi2_pool_tail(const uint64_t *p, const uint64_t *q, size_t n_cells, size_t n_tail, double min_expected,
+                            uint64_t *ret_p, uint64_t *ret_q)
+{
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
     if (!(m > 0) || !(n > 0))
         return 0;
@@ -88,7 +94,7 @@ size_t drift_chi2_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, dou
     for (size_t i = 0; i < n_cells; i++) {
         uint64_t a = p[i], b = q[i];
         if (a || b) {
-            if ((double)a + (double)b < least) {
+            if ((double)a + (double)b < least || i + n_tail >= n_cells) {
                 pool_p = sum_sat(pool_p, a);
                 pool_q = sum_sat(pool_q, b);
             } else {

@@ -77,8 +77,12 @@ struct pair {
     const struct drift_ks_null *law; /* of KS; NULL: that of continuous values */
     struct side base, cur;
     size_t n_bins;
-    struct drift_chi2 chi2; /* of the pooled bins */
+    uint64_t pooled[2][CELLS_MAX]; /* bins, small ones together */
+    size_t n_pooled;
+    struct drift_chi2 chi2; /* of those */
 };
+
+enum { TAIL = 2 }; /* cells behind a column's categories: rare, unseen */
 
 static void side_init(struct side *s, const struct drift_column *c, const uint64_t *counters)
 {
@@ -99,14 +103,14 @@ static void side_init(struct side *s, const struct drift_column *c, const uint64
 
 static void pair_init(struct pair *p, const struct drift_column *c, const uint64_t *base, const uint64_t *cur)
 {
-    uint64_t pooled[2][CELLS_MAX];
+    size_t tail = c->kind == DRIFT_CATEGORICAL ? TAIL : 0;
     p->column = c;
     side_init(&p->base, c, base);
     side_init(&p->cur, c, cur);
     p->n_bins = c->kind == DRIFT_CATEGORICAL ? c->n_cells : c->n_bins;
-    size_t k = drift_chi2_pool(p->base.bin, p->cur.bin, p->n_bins, 5, pooled[0], pooled[1]);
-    if (k)
-        drift_chi2(pooled[0], pooled[1], k, &p->chi2);
+    p->n_pooled = drift_chi2_pool_tail(p->base.bin, p->cur.bin, p->n_bins, tail, 5, p->pooled[0], p->pooled[1]);
+    if (p->n_pooled)
+        drift_chi2(p->pooled[0], p->pooled[1], p->n_pooled, &p->chi2);
 }
 
 static void set(struct drift_measure *m, double effect, double value, double p_value, double dof)
@@ -126,15 +130,23 @@ static uint64_t total_of(const uint64_t *c, size_t n)
     return s;
 }
 
+/* Categories for the corrected one are those of the chi-square test: what a window shows for the first time has its
+ * like in the baseline, where they were seen once, and must be counted together with them. */
 static void measure_psi(const struct pair *p, struct drift_measure *corrected, struct drift_measure *raw)
 {
+    bool numeric = p->column->kind == DRIFT_NUMERIC;
     double psi, m = p->base.valid, n = p->cur.valid;
-    size_t bins;
+    size_t bins, pooled;
     if (drift_psi(p->base.bin, p->cur.bin, p->n_bins, DRIFT_PSI_ADD_HALF, &psi, &bins))
         return; /* both sides were found not empty */
     double p_value = drift_psi_p(psi, bins, m, n), dof = (double)bins - 1;
-    set(corrected, fmax(0, psi - drift_psi_noise(bins, m, n)), psi, p_value, dof);
     set(raw, psi, psi, p_value, dof);
+    set(corrected, fmax(0, psi - drift_psi_noise(bins, m, n)), psi, p_value, dof);
+    if (numeric || drift_psi(p->pooled[0], p->pooled[1], p->n_pooled, DRIFT_PSI_ADD_HALF, &psi, &pooled))
+        return;
+    p_value = drift_psi_p(psi, pooled, m, n);
+    set(corrected, fmax(0, psi - drift_psi_noise(pooled, m, n)), psi, p_value, (double)pooled - 1);
+    raw->p_value = p_value; /* its own law does not hold for small categories */
 }
 
 static double two_cells_p(const uint64_t *base, const uint64_t *cur, size_t n_cells)
@@ -206,29 +218,55 @@ static void measure_cvm(const struct pair *p, struct drift_measure *cvm, struct 
     wasserstein->baseline = w.sd;
 }
 
-/* The share of one cell, of n in the window and m in the baseline. */
-static void set_share(const struct pair *p, size_t cell, double effect, double p_value, uint64_t m, uint64_t n,
+/* The share of one cell: `now` of n in the window, `before` of m in the baseline. */
+static void set_share(uint64_t before, uint64_t m, uint64_t now, uint64_t n, double effect, double p_value,
                       struct drift_measure *ret)
 {
-    set(ret, effect, (double)p->cur.cell[cell] / (double)n, p_value, 0);
-    ret->baseline = (double)p->base.cell[cell] / (double)m;
-    drift_rate_wilson(p->cur.cell[cell], n, &ret->low, &ret->high);
+    set(ret, effect, (double)now / (double)n, p_value, 0);
+    ret->baseline = (double)before / (double)m;
+    drift_rate_wilson(now, n, &ret->low, &ret->high);
+}
+
+/* Values that a baseline of these cells may have missed, as many as its size is worth (Good, Turing; an upper limit at
+ * 95 %); 0 where no category was seen once. */
+static uint64_t hidden(const struct drift_column *c, const uint64_t *cell)
+{
+    uint64_t once = 0, twice = 0, m = total_of(cell, c->n_cells);
+    for (uint32_t j = 0; j < c->n_categories; j++) {
+        once += cell[j] == 1;
+        twice += cell[j] == 2;
+    }
+    /* names without a cell of their own: each once, or as many twice as their values allow */
+    uint64_t names = c->n_rare, values = cell[drift_column_rare(c)], of_once = names < values ? names : values;
+    once += of_once;
+    twice += (2 * of_once < values ? of_once : values - of_once) / 2;
+    return once ? (uint64_t)ceil(drift_rate_unseen_bound(once, twice, m) * (double)m) : 0;
+}
+
+/* How many cells are looked at one by one.  Where a column has more names than the baseline knows, only those with a
+ * cell of their own: how much the others have together is decided by which of them the baseline happened to see, and
+ * unseen_rate is what watches them. */
+static size_t single_cells(const struct pair *p)
+{
+    const struct drift_column *c = p->column;
+    return c->kind == DRIFT_CATEGORICAL && hidden(c, p->base.cell) ? c->n_categories : c->n_cells;
 }
 
 static void measure_cells(const struct pair *p, struct drift_measure *linf, struct drift_measure *max_cell)
 {
     const uint64_t *a = p->base.cell, *b = p->cur.cell;
-    uint64_t m = total_of(a, p->column->n_cells), n = total_of(b, p->column->n_cells);
+    size_t k = single_cells(p), i;
+    uint64_t m = total_of(a, k), n = total_of(b, k);
     struct drift_max_cell t;
     double change;
-    size_t cell;
-    if (drift_max_cell(a, b, p->column->n_cells, 0, &t) || drift_cells_linf(a, b, p->column->n_cells, &change, &cell))
+    if (drift_max_cell(a, b, k, 0, &t) || drift_cells_linf(a, b, k, &change, &i)) {
+        linf->why = max_cell->why = DRIFT_WHY_ONE_CELL;
         return;
-    set_share(p, t.cell, fmax(t.share - t.baseline_share, 0), t.p_value, m, n, max_cell);
-    set_share(p, cell, fabs(change), (double)t.cells * drift_rate_p_change(a[cell], m, b[cell], n), m, n, linf);
+    }
+    set_share(a[t.cell], m, b[t.cell], n, fmax(t.share - t.baseline_share, 0), t.p_value, max_cell);
+    set_share(a[i], m, b[i], n, fabs(change), (double)t.cells * drift_rate_p_change(a[i], m, b[i], n), linf);
 }
 
-/* The rate k of n in the window against the baseline's; the effect is the rise. */
 static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, struct drift_measure *m)
 {
     uint64_t n_base = p->base.total, n_cur = p->cur.total;
@@ -292,7 +330,8 @@ static void measure_rates(const struct pair *p, struct drift_measure *ret)
                  &ret[DRIFT_MEASURE_INVALID_RATE]);
     if (p->column->kind == DRIFT_CATEGORICAL) {
         uint32_t u = drift_column_unseen(p->column);
-        measure_rate(p, p->base.cell[u], p->cur.cell[u], &ret[DRIFT_MEASURE_UNSEEN_RATE]);
+        uint64_t known = sum_sat(p->base.cell[u], hidden(p->column, p->base.cell));
+        measure_rate(p, known, p->cur.cell[u], &ret[DRIFT_MEASURE_UNSEEN_RATE]);
     } else if (p->column->bounded) {
         uint32_t last = p->column->n_cells - 1;
         measure_rate(p, sum_sat(p->base.cell[0], p->base.cell[last]), sum_sat(p->cur.cell[0], p->cur.cell[last]),

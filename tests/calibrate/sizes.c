@@ -12,8 +12,9 @@
 enum { BASELINE_EVENTS = 20000 };
 
 /* What the events are like, as masses of cells. */
-enum { CONTINUOUS, SKEWED, TIED, CATEGORIES, KINDS };
-static const char *const kind_name[KINDS] = {"continuous", "skewed, 60 % zeros", "Poisson(2)", "30 categories"};
+enum { CONTINUOUS, SKEWED, TIED, CATEGORIES, OPEN, KINDS };
+static const char *const kind_name[KINDS] = {"continuous", "skewed, 60 % zeros", "Poisson(2)", "30 categories",
+                                             "50,000 names"};
 static const uint64_t sizes[] = {100, 1000, 10000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -144,6 +145,92 @@ static void simulate(int kind, uint64_t n, int trials, struct hits *h)
     drift_layout_free(l);
 }
 
+/* ---- more names than a baseline sees ---- */
+
+enum { NAMES = 50000, OPEN_PART = 10 };
+
+/* Shares as 1 / rank^1.1: a baseline has about a third of the names, and a tenth of a window it has never seen. */
+static void names_law(double *cumulative)
+{
+    double sum = 0;
+    for (int i = 0; i < NAMES; i++)
+        cumulative[i] = sum += pow(i + 1, -1.1);
+    for (int i = 0; i < NAMES; i++)
+        cumulative[i] /= sum;
+}
+
+static void names_draw(const double *cumulative, struct drift_rng *r, uint64_t n, uint32_t *count)
+{
+    memset(count, 0, NAMES * sizeof *count);
+    for (uint64_t e = 0; e < n; e++) {
+        double u = drift_rng_uniform(r);
+        int low = 0, high = NAMES - 1;
+        while (low < high) {
+            int mid = (low + high) / 2;
+            if (cumulative[mid] < u)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        count[low]++;
+    }
+}
+
+/* As a baseline is built: the names that it has most often get cells, the others are rare. */
+static void names_cells(const uint32_t *base, const uint32_t *cur, struct drift_column *c, uint64_t *p, uint64_t *q)
+{
+    uint32_t many[BASELINE_EVENTS + 1] = {0}, least = BASELINE_EVENTS, above = 0, at = 0;
+    uint32_t rare = drift_column_rare(c), unseen = drift_column_unseen(c);
+    for (int i = 0; i < NAMES; i++)
+        many[base[i]]++;
+    while (least > 1 && above + many[least] <= c->n_categories)
+        above += many[least--];
+    uint32_t ties = c->n_categories - above; /* of those with `least`, the first ones */
+    c->n_rare = 0;
+    for (int i = 0; i < NAMES; i++) {
+        bool own = base[i] > least || (base[i] == least && ties && ties--);
+        uint32_t cell = DRIFT_N_SPECIAL + (own ? at++ : base[i] ? rare : unseen);
+        c->n_rare += base[i] && !own;
+        p[cell] += base[i];
+        q[cell] += cur[i];
+    }
+}
+
+static struct drift_layout *names_layout(void)
+{
+    static char names[DRIFT_CATEGORIES_MAX][8];
+    const char *list[DRIFT_CATEGORIES_MAX];
+    struct drift_layout *l = drift_layout_new();
+    for (uint32_t i = 0; i < DRIFT_CATEGORIES_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "c%u", i);
+        list[i] = names[i];
+    }
+    if (drift_layout_add_categorical(l, DRIFT_FEATURE, "x", list, DRIFT_CATEGORIES_MAX, NULL, 0) ||
+        drift_layout_seal(l))
+        abort();
+    return l;
+}
+
+static void simulate_names(uint64_t n, int trials, struct hits *h)
+{
+    static double cumulative[NAMES];
+    static uint32_t base[NAMES], cur[NAMES];
+    uint64_t p[DRIFT_N_SPECIAL + DRIFT_CATEGORIES_MAX + 2], q[DRIFT_N_SPECIAL + DRIFT_CATEGORIES_MAX + 2];
+    struct drift_layout *l = names_layout();
+    struct drift_rng r = drift_rng_new(7900 + n);
+    names_law(cumulative);
+    for (int i = 0; i < trials; i++) {
+        memset(p, 0, sizeof p);
+        memset(q, 0, sizeof q);
+        names_draw(cumulative, &r, BASELINE_EVENTS, base);
+        names_draw(cumulative, &r, n, cur);
+        names_cells(base, cur, &l->columns[0], p, q);
+        window_test(&l->columns[0], NULL, p, q, h);
+    }
+    l->columns[0].n_rare = 0; /* it has no names of them to free */
+    drift_layout_free(l);
+}
+
 void size_hit(struct size_hits *h, double p)
 {
     h->n++;
@@ -171,16 +258,20 @@ int table_sizes(bool quick)
 {
     static struct hits h[KINDS][SIZES];
     int trials = quick ? 1500 : 20000, failed = 0;
-    for (int k = 0; k < KINDS; k++)
-        for (int s = 0; s < SIZES; s++)
+    for (int s = 0; s < SIZES; s++) {
+        for (int k = 0; k < OPEN; k++)
             simulate(k, sizes[s], trials, &h[k][s]);
+        simulate_names(sizes[s], trials / OPEN_PART, &h[OPEN][s]);
+    }
     printf(
         "### How often tests reject without drift\n\n"
         "Share of %d windows with p <= .05 / p <= .001; baseline of %d events, a new one for each window. A share "
         "well\n"
         "below its level is cautious (ties, few events), one above it cries wolf. By chance alone shares lie within\n"
-        "%.4f / %.4f of their levels.\n\n| test | events |",
-        trials, BASELINE_EVENTS, 1.96 * sqrt(.05 * .95 / trials), 1.96 * sqrt(.001 / trials));
+        "%.4f / %.4f of their levels. Of names (shares as 1 / rank^1.1; a tenth of a window is new to its baseline) "
+        "there\n"
+        "are %d windows.\n\n| test | events |",
+        trials, BASELINE_EVENTS, 1.96 * sqrt(.05 * .95 / trials), 1.96 * sqrt(.001 / trials), trials / OPEN_PART);
     for (int k = 0; k < KINDS; k++)
         printf(" %s |", kind_name[k]);
     printf("\n|---|---|");

@@ -639,20 +639,44 @@ def counters_of(body, columns):
 
 def measures(column, base, window):
     """PSI corrected for noise, as its header defines it, and the rates: effects by name."""
-    def rise(pick):
+    def rise(pick, more=0):
         a, b = sum(base), sum(window)
-        return sum(pick(window)) / b - sum(pick(base)) / a if a and b else None
+        return sum(pick(window)) / b - (sum(pick(base)) + more) / a if a and b else None
     out = {"null_rate": rise(lambda c: c[0:1]), "missing_rate": rise(lambda c: c[1:2]), "invalid_rate": rise(lambda c: c[2:4])}
     if column["kind"] == "categorical":
-        out["unseen_rate"] = rise(lambda c: c[-1:])
+        out["unseen_rate"] = rise(lambda c: c[-1:], missed(column, base[len(SPECIALS):]))
     p, q = bins(column, base[len(SPECIALS):]), bins(column, window[len(SPECIALS):])
     m, n = sum(p), sum(q)
-    pairs = [(a, b) for a, b in zip(p, q) if a or b]
-    if m and n and len(pairs) > 1:
+    if m and n and sum(a > 0 or b > 0 for a, b in zip(p, q)) > 1:
+        p, q = together(p, q) if column["kind"] == "categorical" else (p, q)
+        pairs = [(a, b) for a, b in zip(p, q) if a or b]
         k = len(pairs)
         raw = sum((t - s) * math.log(t / s) for s, t in (((a + .5) / (m + .5 * k), (b + .5) / (n + .5 * k)) for a, b in pairs))
         out["psi"] = max(0, raw - (k - 1) * (1 / n + 1 / m))
     return {k: v for k, v in out.items() if v is not None}
+
+
+def missed(column, cells):
+    """Values that the baseline has not shown at most, by how many names it has once and twice (Good, Turing, 95 %)."""
+    names, values = len(column["rare"]), cells[-2]
+    once, twice = cells[:-2].count(1) + min(names, values), cells[:-2].count(2) + (max(0, min(names, values - names)) // 2)
+    return min(sum(cells), math.ceil(once + 1.645 * math.sqrt(once + 2 * twice))) if once else 0
+
+
+def together(p, q):
+    """Categories that the smaller side can have 5 of stay apart; the others, rare and unseen ones too, are one."""
+    m, n = sum(p), sum(q)
+    apart, small = [], [0, 0]
+    for i, (a, b) in enumerate(zip(p, q)):
+        if i < len(p) - 2 and (a + b) * min(m, n) / (m + n) >= 5:
+            apart.append([a, b])
+        else:
+            small = [small[0] + a, small[1] + b]
+    if sum(small) and apart and sum(small) * min(m, n) / (m + n) < 5:
+        least = apart.pop(min(range(len(apart)), key=lambda i: sum(apart[i])))
+        small = [small[0] + least[0], small[1] + least[1]]
+    apart += [small] if sum(small) else []
+    return [a for a, _ in apart], [b for _, b in apart]
 
 
 def bins(column, cells):

@@ -227,17 +227,23 @@ def measure_case(name, kind, base, cur, edges=None, bin_end=None):
                 "baseline": float(baseline), "low": float(value if low is None else low),
                 "high": float(value if high is None else high), "dof": float(dof)}
 
-    def share(i, effect, p_value):
+    def share(i, effect, p_value, m, n):
         w = st.binomtest(int(q[i]), n).proportion_ci(.95, method="wilson")
         return row(effect, q[i] / n, p_value, p[i] / m, w.low, w.high)
-    i, _, pv = max_cell(p, q)
-    i = i if pv < 1 or max_cell(p, q)[1] < 1 else 0
-    out["max_cell"] = share(i, max(q[i] / n - p[i] / m, 0), pv)
-    i, d = linf(p, q)
-    out["linf"] = share(i, abs(d), min(1, ((p + q) > 0).sum() * fisher(int(p[i]), m, int(q[i]), n)))
-    x = [(c, d) for c, d in zip(a, b) if c + d]
-    small = min(m, n) / (m + n)
-    keep, rare = [c for c in x if sum(c) * small >= 5], [c for c in x if sum(c) * small < 5]
+    # a baseline with categories that it has once does not know all: then only those with a cell of their own
+    first = -2 if kind == "categorical" and (p[:-2] == 1).any() else None
+    s, u = p[:first], q[:first]
+    k, j = int(s.sum()), int(u.sum())
+    i, _, pv = max_cell(s, u)
+    i = i if pv < 1 or max_cell(s, u)[1] < 1 else 0
+    out["max_cell"] = share(i, max(u[i] / j - s[i] / k, 0), pv, k, j)
+    i, d = linf(s, u)
+    out["linf"] = share(i, abs(d), min(1, ((s + u) > 0).sum() * fisher(int(s[i]), k, int(u[i]), j)), k, j)
+    small, tail = min(m, n) / (m + n), 2 if kind == "categorical" else 0
+    keep, rare = [], []
+    for i, c in enumerate(zip(a, b)):
+        if sum(c):
+            (rare if i >= len(a) - tail or sum(c) * small < 5 else keep).append(c)
     if rare and keep and sum(map(sum, rare)) * small < 5:
         rare.append(keep.pop(min(range(len(keep)), key=lambda j: sum(keep[j]))))
     t = np.array(keep + ([tuple(map(sum, zip(*rare)))] if rare else [])).T.astype(float)
@@ -276,6 +282,8 @@ def measure_cases():
     yield measure_case("three", "categorical", [7, 3, 0, 1, 500, 300, 200, 0, 0], [2, 9, 0, 0, 40, 40, 25, 0, 0])
     yield measure_case("new", "categorical", [0, 0, 0, 0, 500, 300, 2, 0], [0, 0, 0, 0, 50, 20, 0, 9])
     yield measure_case("fallen", "categorical", [0, 0, 0, 0, 500, 500, 50, 0], [0, 0, 0, 0, 50, 50, 0, 0])
+    yield measure_case("open", "categorical", [0] * 4 + [700, 200] + [40] * 5 + [2] * 30 + [1] * 90 + [0, 0],
+                       [0] * 4 + [60, 25] + [4] * 5 + [0] * 20 + [1] * 10 + [0] * 85 + [1] * 5 + [0, 16])
     d = rng.dirichlet(np.full(66, .3))
     yield measure_case("many", "categorical", np.r_[0, 0, 0, 0, rng.multinomial(12596, d), 20, 0],
                        np.r_[0, 0, 0, 0, rng.multinomial(470, d), 3, 2])

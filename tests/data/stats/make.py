@@ -117,13 +117,12 @@ def homogeneity(c1, c2):
             "cramers_v": math.sqrt(x / t.sum())}
 
 
-def pool(c1, c2):
-    """Cells below an expected count of 5 in the smaller row into one; the smallest other joins it when needed."""
+def pool(c1, c2, tail=0):
+    """Cells below an expected count of 5 in the smaller row into one, the last `tail` ones too; the smallest other joins it when needed."""
     m, n = c1.sum(), c2.sum()
     share = min(m, n) / (m + n)
-    cells = [(a, b) for a, b in zip(c1, c2) if a + b]
-    keep = [c for c in cells if sum(c) * share >= 5]
-    rare = [c for c in cells if sum(c) * share < 5]
+    cells = [(a, b, i >= len(c1) - tail or (a + b) * share < 5) for i, (a, b) in enumerate(zip(c1, c2)) if a + b]
+    keep, rare = ([(a, b) for a, b, small in cells if small == want] for want in (False, True))
     if rare and keep and sum(map(sum, rare)) * share < 5:
         i = min(range(len(keep)), key=lambda j: sum(keep[j]))
         rare.append(keep.pop(i))
@@ -360,6 +359,12 @@ def proportion_row(c1, c2, chi2):
     return row(abs(d[i]), b / n, p, a / m, w.low, w.high, dof)
 
 
+def hidden(known):
+    """Values that a sample has missed at most, by those that it has once and twice (Good, Turing)."""
+    once, twice = int((known == 1).sum()), int((known == 2).sum())
+    return min(int(known.sum()), math.ceil(once + 1.645 * math.sqrt(once + 2 * twice))) if once else 0
+
+
 def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
     base, cur = np.asarray(base, np.int64), np.asarray(cur, np.int64)
     s1, s2, c1, c2 = base[:SPECIALS], cur[:SPECIALS], base[SPECIALS:], cur[SPECIALS:]
@@ -378,9 +383,14 @@ def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
         psi = psi_rules(b1.astype(float), b2.astype(float))["add_half"]
         p = st.chi2.sf(m * n / (m + n) * psi, bins - 1)
         js = js_distance(b1, b2)
-        chi2 = homogeneity(*pool(b1, b2))
-        out["psi"] = row(max(0, psi - (bins - 1) * (1 / n + 1 / m)), psi, p, dof=bins - 1)
+        few = pool(b1, b2, 2 if kind == "categorical" else 0)
+        chi2 = homogeneity(*few)
         out["psi_raw"] = row(psi, psi, p, dof=bins - 1)
+        if kind == "categorical":  # the corrected one over the cells of the chi-square test
+            bins = len(few[0])
+            psi = psi_rules(few[0].astype(float), few[1].astype(float))["add_half"]
+            p = out["psi_raw"]["p_value"] = float(st.chi2.sf(m * n / (m + n) * psi, bins - 1)) if bins > 1 else 1.0
+        out["psi"] = row(max(0, psi - (bins - 1) * (1 / n + 1 / m)), psi, p, dof=bins - 1)
         out["js"] = row(js, js)
         out["chi2"] = row(chi2["cramers_v"], chi2["chi2"], chi2["chi2_p"], dof=chi2["dof"])
         out["ks"] = ks_row(c1, c2)
@@ -389,7 +399,7 @@ def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
     out["null_rate"] = rate_row(int(s1[0]), t1, int(s2[0]), t2)
     out["missing_rate"] = rate_row(int(s1[1]), t1, int(s2[1]), t2)
     out["invalid_rate"] = rate_row(int(s1[2] + s1[3]), t1, int(s2[2] + s2[3]), t2)
-    out["unseen_rate"] = rate_row(int(c1[-1]), t1, int(c2[-1]), t2) if kind == "categorical" else reason(4)
+    out["unseen_rate"] = rate_row(int(c1[-1]) + hidden(c1[:-2]), t1, int(c2[-1]), t2) if kind == "categorical" else reason(4)
     out["out_of_range_rate"] = rate_row(int(c1[0] + c1[-1]), t1, int(c2[0] + c2[-1]), t2) if bounded else reason(4)
     return {"id": name, "kind": "measure", "column": kind, "bounded": bounded, "bin_end": bin_end,
             "base": base.tolist(), "cur": cur.tolist(), "expected": out}
@@ -423,6 +433,8 @@ def measure_cases():
                             ("rare", [500, 300, 40, 0], [50, 20, 9, 1]), ("same", [40, 0, 0], [11, 0, 0])):
         yield measure_case(name, "categorical", [7, 3, 0, 1] + base, [2, 9, 0, 0] + cur)
     w = rng.dirichlet(np.full(66, .3))
+    yield measure_case("open_vocabulary", "categorical", none + [700, 200] + [40] * 5 + [2] * 30 + [1] * 90 + [0, 0],
+                       none + [60, 25] + [4] * 5 + [0] * 20 + [1] * 10 + [0] * 85 + [1] * 5 + [0, 16])
     yield measure_case("many_categories", "categorical", np.r_[none, rng.multinomial(12596, w), 20, 0],
                        np.r_[none, rng.multinomial(470, w), 3, 2])
 
