@@ -8,6 +8,7 @@
 #include "driftd/measure.h"
 #include "driftd/psi.h"
 #include "driftd/tail.h"
+#include "zipf.h"
 
 enum { BASELINE_EVENTS = 20000 };
 
@@ -149,31 +150,12 @@ static void simulate(int kind, uint64_t n, int trials, struct hits *h)
 
 enum { NAMES = 50000, OPEN_PART = 10 };
 
-/* Shares as 1 / rank^1.1: a baseline has about a third of the names, and a tenth of a window it has never seen. */
-static void names_law(double *cumulative)
-{
-    double sum = 0;
-    for (int i = 0; i < NAMES; i++)
-        cumulative[i] = sum += pow(i + 1, -1.1);
-    for (int i = 0; i < NAMES; i++)
-        cumulative[i] /= sum;
-}
-
-static void names_draw(const double *cumulative, struct drift_rng *r, uint64_t n, uint32_t *count)
+/* A baseline has about a third of the names, and a tenth of a window it has never seen. */
+static void names_draw(const double *law, struct drift_rng *r, uint64_t n, uint32_t *count)
 {
     memset(count, 0, NAMES * sizeof *count);
-    for (uint64_t e = 0; e < n; e++) {
-        double u = drift_rng_uniform(r);
-        int low = 0, high = NAMES - 1;
-        while (low < high) {
-            int mid = (low + high) / 2;
-            if (cumulative[mid] < u)
-                low = mid + 1;
-            else
-                high = mid;
-        }
-        count[low]++;
-    }
+    for (uint64_t e = 0; e < n; e++)
+        count[zipf_draw(law, NAMES, r)]++;
 }
 
 /* As a baseline is built: the names that it has most often get cells, the others are rare. */
@@ -213,17 +195,17 @@ static struct drift_layout *names_layout(void)
 
 static void simulate_names(uint64_t n, int trials, struct hits *h)
 {
-    static double cumulative[NAMES];
+    static double law[NAMES];
     static uint32_t base[NAMES], cur[NAMES];
     uint64_t p[DRIFT_N_SPECIAL + DRIFT_CATEGORIES_MAX + 2], q[DRIFT_N_SPECIAL + DRIFT_CATEGORIES_MAX + 2];
     struct drift_layout *l = names_layout();
     struct drift_rng r = drift_rng_new(7900 + n);
-    names_law(cumulative);
+    zipf_law(law, NAMES);
     for (int i = 0; i < trials; i++) {
         memset(p, 0, sizeof p);
         memset(q, 0, sizeof q);
-        names_draw(cumulative, &r, BASELINE_EVENTS, base);
-        names_draw(cumulative, &r, n, cur);
+        names_draw(law, &r, BASELINE_EVENTS, base);
+        names_draw(law, &r, n, cur);
         names_cells(base, cur, &l->columns[0], p, q);
         window_test(&l->columns[0], NULL, p, q, h);
     }

@@ -8,36 +8,13 @@
 #include "driftd/measure.h"
 #include "driftd/tail.h"
 #include "support.h"
+#include "zipf.h"
 
 enum { NAMES = 20000, WINDOWS = 120, EVENTS = 500, OWN = 300 };
 #define HOUR INT64_C(3600000)
 
-static double cumulative[NAMES];
+static double law[NAMES];
 static uint32_t cell_of[NAMES];
-
-/* Shares as 1 / rank^1.1. */
-static void names_law(void)
-{
-    double sum = 0;
-    for (int i = 0; i < NAMES; i++)
-        cumulative[i] = sum += pow(i + 1, -1.1);
-    for (int i = 0; i < NAMES; i++)
-        cumulative[i] /= sum;
-}
-
-static int name_draw(struct drift_rng *r)
-{
-    double u = drift_rng_uniform(r);
-    int low = 0, high = NAMES - 1;
-    while (low < high) {
-        int mid = (low + high) / 2;
-        if (cumulative[mid] < u)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
 
 /* The names of most events get cells, all others that the baseline saw are rare. */
 static struct drift_layout *layout_of(const uint32_t *count)
@@ -89,11 +66,11 @@ static void world_init(struct world *w, struct drift_rng *r, double windows)
 {
     static uint16_t name[WINDOWS][EVENTS];
     static uint32_t count[NAMES];
-    names_law();
+    zipf_law(law, NAMES);
     memset(count, 0, sizeof count);
     for (int i = 0; i < WINDOWS; i++)
         for (int e = 0; e < EVENTS; e++)
-            count[name[i][e] = (uint16_t)name_draw(r)]++;
+            count[name[i][e] = (uint16_t)zipf_draw(law, NAMES, r)]++;
     w->layout = layout_of(count);
     w->pooled = drift_summary_new(w->layout);
     for (int i = 0; i < WINDOWS; i++) {
@@ -123,7 +100,7 @@ static void window_draw(struct drift_rng *r, int strange, struct drift_summary *
     drift_summary_reset(s);
     for (int e = 0; e < EVENTS; e++) {
         bool other = strange && drift_rng_below(r, (uint64_t)strange) == 0;
-        s->counts[DRIFT_N_SPECIAL + (other ? OWN + 1 : cell_of[name_draw(r)])]++;
+        s->counts[DRIFT_N_SPECIAL + (other ? OWN + 1 : cell_of[zipf_draw(law, NAMES, r)])]++;
     }
     s->n = EVENTS;
 }

@@ -1,4 +1,5 @@
 /* tests/unit/stats/test_measure.c    The measure row: names, published acceptance values, reasons, hostile counts. */
+#include "allocations.h"
 #include "support.h"
 
 #include <math.h>
@@ -116,30 +117,6 @@ START_TEST(measure_names)
     ck_assert_str_eq(drift_why_name((enum drift_why)77), "unknown");
 }
 END_TEST
-
-/* Counts calls of the allocator, where no sanitizer has taken its place. */
-#ifndef __SANITIZE_ADDRESS__
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-static unsigned long allocations;
-
-void *malloc(size_t n)
-{
-    allocations++;
-    return __libc_malloc(n);
-}
-void *calloc(size_t n, size_t size)
-{
-    allocations++;
-    return __libc_calloc(n, size);
-}
-void *realloc(void *p, size_t n)
-{
-    allocations++;
-    return __libc_realloc(p, n);
-}
-#endif
 
 static void check_row(const struct drift_measure *m, int id, const char *what)
 {
@@ -269,7 +246,7 @@ END_TEST
 
 START_TEST(measuring_allocates_nothing)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if ALLOCATIONS_COUNTED
     struct drift_layout *l = columns_make();
     struct drift_rng r = drift_rng_new(3);
     struct drift_measure m[DRIFT_N_MEASURE];
