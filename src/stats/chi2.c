@@ -1,5 +1,5 @@
 /* src/stats/chi2.c    Pearson and likelihood-ratio tests of homogeneity, pooling of rare cells. */
-#include "driftd/chi2.h"
+#include "chi2.h"
 
 #include <math.h>
 
@@ -30,7 +30,7 @@ static void cell_add(struct drift_chi2 *t, double observed, double expected)
     t->min_expected = fmin(t->min_expected, expected);
 }
 
-int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_chi2 *ret)
+int chi2_brief(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_chi2 *ret)
 {
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), total = m + n;
     struct drift_chi2 t = {.min_expected = INFINITY};
@@ -50,12 +50,22 @@ int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drif
     if (t.cells == 1)
         t.pearson = t.g = 0; /* rounding may leave something */
     t.pearson_p = drift_tail_chi2(t.pearson, t.dof);
-    t.pearson_log10_p = drift_tail_chi2_log10(t.pearson, t.dof);
-    t.g_p = drift_tail_chi2(t.g, t.dof);
-    t.g_log10_p = drift_tail_chi2_log10(t.g, t.dof);
     double q_min = t.dof > 0 ? (total / m + total / n - 1) * (inverse - 1) / (6 * total * t.dof) : 0;
     t.williams_p = drift_tail_chi2(t.g / (1 + q_min), t.dof);
     t.cramers_v = fmin(sqrt(t.pearson / total), 1);
+    *ret = t;
+    return 0;
+}
+
+int drift_chi2(const uint64_t *p, const uint64_t *q, size_t n_cells, struct drift_chi2 *ret)
+{
+    struct drift_chi2 t;
+    int rc = chi2_brief(p, q, n_cells, &t);
+    if (rc)
+        return rc;
+    t.pearson_log10_p = drift_tail_chi2_log10(t.pearson, t.dof);
+    t.g_p = drift_tail_chi2(t.g, t.dof);
+    t.g_log10_p = drift_tail_chi2_log10(t.g, t.dof);
     *ret = t;
     return 0;
 }

@@ -47,20 +47,25 @@ struct race {
     size_t best;
 };
 
-/* Square of the standard score; 0 when the share has not risen. */
-static double score(const struct race *r, size_t j)
+/* How far a count is above its mean, 0 if below, and its variance.  Scores are compared without dividing. */
+struct rise {
+    double gap, variance;
+};
+
+static struct rise rise_of(const struct race *r, size_t j)
 {
-    double k = (double)r->q[j], n = k + (double)r->p[j], gap = k - n * r->pi;
-    return gap > 0 ? gap * gap / (n * r->pi * (1 - r->pi)) : 0;
+    double k = (double)r->q[j], n = k + (double)r->p[j];
+    return (struct rise){larger(k - n * r->pi, 0), n * r->pi * (1 - r->pi)};
 }
 
 /* Up to k/n = 1 - pi the exponent of the area is at most half the squared score, which needs no logarithm. */
 static bool can_win(const struct race *r, size_t j, double slack)
 {
-    double k = (double)r->q[j], rest = (double)r->p[j], z2 = score(r, j);
-    if (!(z2 > 0))
+    double k = (double)r->q[j], rest = (double)r->p[j];
+    struct rise s = rise_of(r, j);
+    if (!(s.gap > 0))
         return false;
-    if (k <= (k + rest) * (1 - r->pi) && -z2 / 2 - slack > r->log_best)
+    if (k <= (k + rest) * (1 - r->pi) && s.gap * s.gap < -2 * (r->log_best + slack) * s.variance)
         return false;
     return log_least(k, rest, r->pi) <= r->log_best;
 }
@@ -77,24 +82,25 @@ static void try_cell(struct race *r, size_t j)
 
 int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double eps, struct drift_max_cell *ret)
 {
-    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), highest = 0;
+    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
     if (!(eps >= 0) || isinf(eps))
         return DRIFT_E_RANGE;
     if (!(m > 0) || !(n > 0))
         return DRIFT_E_EMPTY;
     double raised = n * (1 + fmin(eps, 1e9));
     struct race r = {.p = p, .q = q, .pi = raised / (raised + m), .p_best = 1};
+    struct rise highest = {0, 1};
     size_t cells = 0, guess = 0;
     for (size_t j = 0; j < n_cells; j++) {
-        double z2 = score(&r, j);
+        struct rise s = rise_of(&r, j);
         cells += p[j] || q[j];
         r.most = larger(r.most, (double)q[j]);
-        if (z2 > highest) {
-            highest = z2;
+        if (s.gap * s.gap * highest.variance > highest.gap * highest.gap * s.variance) {
+            highest = s;
             guess = j;
         }
     }
-    if (highest > 0)
+    if (highest.gap > 0)
         try_cell(&r, guess);
     double slack = log(2 * M_PI * (r.most + 1)) / 2 + 0.3;
     for (size_t j = 0; j < n_cells; j++)

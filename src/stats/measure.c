@@ -7,8 +7,8 @@
 
 #include <gsl/gsl_cdf.h>
 
+#include "chi2.h"
 #include "driftd/cells.h"
-#include "driftd/chi2.h"
 #include "driftd/error.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"
@@ -110,7 +110,7 @@ static void pair_init(struct pair *p, const struct drift_column *c, const uint64
     p->n_bins = c->kind == DRIFT_CATEGORICAL ? c->n_cells : c->n_bins;
     p->n_pooled = drift_chi2_pool_tail(p->base.bin, p->cur.bin, p->n_bins, tail, 5, p->pooled[0], p->pooled[1]);
     if (p->n_pooled)
-        drift_chi2(p->pooled[0], p->pooled[1], p->n_pooled, &p->chi2);
+        chi2_brief(p->pooled[0], p->pooled[1], p->n_pooled, &p->chi2);
 }
 
 static void set(struct drift_measure *m, double effect, double value, double p_value, double dof)
