@@ -175,8 +175,8 @@ static void print_segments(const json_t *line)
     }
 }
 
-/* Two features that do not go together as before. */
-static void print_pair(const json_t *line)
+/* A line that says all by itself. */
+static void print_text(const json_t *line)
 {
     char text[DRIFT_SHIFT_TEXT];
     printf("\n%s\n", drift_printable(text_of(line, "text"), text, sizeof text));
@@ -190,8 +190,9 @@ static bool print_listed(const struct request *q, const json_t *verdict, const s
     json_array_foreach(list, i, line)
     {
         int at = find(ref->layout, text_of(line, "column"));
-        if (i < q->top && json_object_get(line, "with")) {
-            print_pair(line);
+        /* of two columns, or of one value of a key: text says all */
+        if (i < q->top && (json_object_get(line, "with") || json_object_get(line, "key"))) {
+            print_text(line);
             continue;
         }
         if (i >= q->top || at < 0)

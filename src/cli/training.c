@@ -67,6 +67,7 @@ static int csv(struct pass *p, const struct drift_source_settings *s, const char
     struct drift_table *t = drift_table_new(&set);
     uint64_t rows = 0;
     int rc = drift_table_read(t, file, "training data", row, p, &rows, err);
+    char name[80];
     uint32_t known = 0, columns = 0;
     for (uint32_t i = 0; i < l->n_columns; i++)
         if (l->columns[i].role == DRIFT_FEATURE) {
@@ -80,7 +81,7 @@ static int csv(struct pass *p, const struct drift_source_settings *s, const char
         return drift_fail(err, DRIFT_E_MISMATCH, DRIFT_STOP,
                           "%s has none of the baseline's %" PRIu32
                           " features as a column: its header must name them as `driftd baseline show` does, like `%s`",
-                          file, columns, l->columns[0].name);
+                          file, columns, drift_printable(l->columns[0].name, name, sizeof name));
     fprintf(stderr, "%s: %" PRIu64 " rows, %" PRIu32 " of the baseline's %" PRIu32 " features\n", file, rows, known,
             columns);
     p->rows += rows;

@@ -152,6 +152,10 @@ class Segments(setting.Case):
         self.assertAlmostEqual(math.log(found["p"]), math.log(found["detail"]["p"] * found["detail"]["tests"]), delta=1e-4)
         self.assertIn("a of source=app", psi["summary"])
         self.assertEqual(psi["explanation"][0]["column"], "a")
+        daemon = self.driftd("asks")
+        shown = subprocess.run([env.tool("driftd"), "explain", "-c", daemon.path, "--model", setting.MODEL, "--window", start[1]],
+                               stdout=subprocess.PIPE, text=True)
+        self.assertRegex(shown.stdout, r"\na of source=app psi \d")
         found = nulls["measures"][0]
         of_app = [r for r in made[2] if r.get("src") == "app"]
         self.assertAlmostEqual(found["value"], sum(r["f"]["b"] is None for r in of_app) / len(of_app), delta=1e-6)
