@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driftd/chi2.h"
 #include "driftd/internal/window/segment.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
@@ -86,7 +85,7 @@ static void measure_column(const struct look *l, uint32_t at, const uint64_t *be
     memcpy(cells[0], p + DRIFT_N_SPECIAL, n_cells * sizeof **cells);
     memcpy(cells[1], q + DRIFT_N_SPECIAL, n_cells * sizeof **cells);
     if (c->kind == DRIFT_CATEGORICAL) /* as the measure psi of the whole column */
-        n_cells = drift_chi2_pool_tail(cells[0], cells[1], n_cells, 2, 5, cells[0], cells[1]);
+        n_cells = drift_psi_pool(cells[0], cells[1], n_cells, 2, cells[0], cells[1]);
     if (drift_psi(cells[0], cells[1], n_cells, DRIFT_PSI_ADD_HALF, &psi, &bins) || bins < 2)
         return;
     double vm = (double)(m - specials_m), vn = (double)(n - specials_n);

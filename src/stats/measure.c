@@ -77,9 +77,7 @@ struct pair {
     const struct drift_ks_null *law; /* of KS; NULL: that of continuous values */
     struct side base, cur;
     size_t n_bins;
-    uint64_t pooled[2][CELLS_MAX]; /* bins, small ones together */
-    size_t n_pooled;
-    struct drift_chi2 chi2; /* of those */
+    struct drift_chi2 chi2; /* of the bins, small ones together */
 };
 
 enum { TAIL = 2 }; /* cells behind a column's categories: rare, unseen */
@@ -103,14 +101,15 @@ static void side_init(struct side *s, const struct drift_column *c, const uint64
 
 static void pair_init(struct pair *p, const struct drift_column *c, const uint64_t *base, const uint64_t *cur)
 {
+    uint64_t pooled[2][CELLS_MAX];
     size_t tail = c->kind == DRIFT_CATEGORICAL ? TAIL : 0;
     p->column = c;
     side_init(&p->base, c, base);
     side_init(&p->cur, c, cur);
     p->n_bins = c->kind == DRIFT_CATEGORICAL ? c->n_cells : c->n_bins;
-    p->n_pooled = drift_chi2_pool_tail(p->base.bin, p->cur.bin, p->n_bins, tail, 5, p->pooled[0], p->pooled[1]);
-    if (p->n_pooled)
-        chi2_brief(p->pooled[0], p->pooled[1], p->n_pooled, &p->chi2);
+    size_t k = drift_chi2_pool_tail(p->base.bin, p->cur.bin, p->n_bins, tail, 5, pooled[0], pooled[1]);
+    if (k)
+        chi2_brief(pooled[0], pooled[1], k, &p->chi2);
 }
 
 static void set(struct drift_measure *m, double effect, double value, double p_value, double dof)
@@ -130,22 +129,25 @@ static uint64_t total_of(const uint64_t *c, size_t n)
     return s;
 }
 
-/* Categories for the corrected one are those of the chi-square test: what a window shows for the first time has its
- * like in the baseline, where they were seen once, and must be counted together with them. */
+/* What a window shows for the first time has its like in the baseline, where they were seen once, so the corrected one
+ * counts these together. */
 static void measure_psi(const struct pair *p, struct drift_measure *corrected, struct drift_measure *raw)
 {
-    bool numeric = p->column->kind == DRIFT_NUMERIC;
+    uint64_t pooled[2][CELLS_MAX];
     double psi, m = p->base.valid, n = p->cur.valid;
-    size_t bins, pooled;
+    size_t bins;
     if (drift_psi(p->base.bin, p->cur.bin, p->n_bins, DRIFT_PSI_ADD_HALF, &psi, &bins))
         return; /* both sides were found not empty */
     double p_value = drift_psi_p(psi, bins, m, n), dof = (double)bins - 1;
     set(raw, psi, psi, p_value, dof);
     set(corrected, fmax(0, psi - drift_psi_noise(bins, m, n)), psi, p_value, dof);
-    if (numeric || drift_psi(p->pooled[0], p->pooled[1], p->n_pooled, DRIFT_PSI_ADD_HALF, &psi, &pooled))
+    if (p->column->kind == DRIFT_NUMERIC)
         return;
-    p_value = drift_psi_p(psi, pooled, m, n);
-    set(corrected, fmax(0, psi - drift_psi_noise(pooled, m, n)), psi, p_value, (double)pooled - 1);
+    size_t k = drift_psi_pool(p->base.bin, p->cur.bin, p->n_bins, TAIL, pooled[0], pooled[1]);
+    if (drift_psi(pooled[0], pooled[1], k, DRIFT_PSI_ADD_HALF, &psi, &bins))
+        return;
+    p_value = drift_psi_p(psi, bins, m, n);
+    set(corrected, fmax(0, psi - drift_psi_noise(bins, m, n)), psi, p_value, (double)bins - 1);
     raw->p_value = p_value; /* its own law does not hold for small categories */
 }
 
@@ -279,12 +281,13 @@ static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, 
     drift_rate_wilson(k_cur, n_cur, &m->low, &m->high);
 }
 
+/* Of one class, exact; times their number, since the one that moved most is looked at.  Two classes are one share. */
 static double proportion_p(const struct pair *p, size_t worst, size_t n_classes, uint64_t m, uint64_t n)
 {
     double z;
-    if (n_classes > 2)
-        return p->chi2.pearson_p;
     uint64_t k1 = p->base.cell[worst], k2 = p->cur.cell[worst];
+    if (n_classes > 2)
+        return (double)n_classes * drift_rate_p_change(k1, m, k2, n);
     double hits = (double)k1 + (double)k2, all = (double)m + (double)n, share = fmin((double)m, (double)n) / all;
     if (fmin(hits, all - hits) * share < 5 || drift_rate_z_pooled(k1, m, k2, n, &z))
         return drift_rate_p_change(k1, m, k2, n);
@@ -292,11 +295,11 @@ static double proportion_p(const struct pair *p, size_t worst, size_t n_classes,
 }
 
 /* The category whose share moved most.  Two shares that move alike differ by rounding only: the risen one is named. */
-static size_t worst_class(const struct pair *p, double *ret_change)
+static size_t worst_class(const struct pair *p, size_t n_cells, double *ret_change)
 {
     size_t worst = 0;
     double change = 0, tie = 1e-12;
-    for (size_t i = 0; i < p->column->n_cells; i++) {
+    for (size_t i = 0; i < n_cells; i++) {
         double d = (double)p->cur.cell[i] / p->cur.valid - (double)p->base.cell[i] / p->base.valid;
         double gain = fabs(d) - fabs(change);
         if (gain > tie || (gain > -tie && d > 0 && change < 0)) {
@@ -311,12 +314,12 @@ static size_t worst_class(const struct pair *p, double *ret_change)
 static void measure_proportion(const struct pair *p, struct drift_measure *m)
 {
     double change;
-    size_t worst = worst_class(p, &change), n_classes = 0, n = p->column->n_cells;
-    for (size_t i = 0; i < n; i++)
+    size_t k = single_cells(p), worst = worst_class(p, k, &change), n_classes = 0, n = p->column->n_cells;
+    for (size_t i = 0; i < k; i++)
         n_classes += p->base.cell[i] || p->cur.cell[i];
     uint64_t n_base = total_of(p->base.cell, n), n_cur = total_of(p->cur.cell, n);
     set(m, fabs(change), (double)p->cur.cell[worst] / (double)n_cur, proportion_p(p, worst, n_classes, n_base, n_cur),
-        n_classes > 2 ? p->chi2.dof : 0);
+        0);
     m->baseline = (double)p->base.cell[worst] / (double)n_base;
     drift_rate_wilson(p->cur.cell[worst], n_cur, &m->low, &m->high);
 }

@@ -664,19 +664,10 @@ def missed(column, cells):
 
 
 def together(p, q):
-    """Categories that the smaller side can have 5 of stay apart; the others, rare and unseen ones too, are one."""
+    """Categories of which the smaller side can expect one stay apart; the others, rare and unseen ones too, are one."""
     m, n = sum(p), sum(q)
-    apart, small = [], [0, 0]
-    for i, (a, b) in enumerate(zip(p, q)):
-        if i < len(p) - 2 and (a + b) * min(m, n) / (m + n) >= 5:
-            apart.append([a, b])
-        else:
-            small = [small[0] + a, small[1] + b]
-    if sum(small) and apart and sum(small) * min(m, n) / (m + n) < 5:
-        least = apart.pop(min(range(len(apart)), key=lambda i: sum(apart[i])))
-        small = [small[0] + least[0], small[1] + least[1]]
-    apart += [small] if sum(small) else []
-    return [a for a, _ in apart], [b for _, b in apart]
+    apart = [i < len(p) - 2 and (a + b) * min(m, n) >= m + n for i, (a, b) in enumerate(zip(p, q))]
+    return [[x for x, own in zip(side, apart) if own] + [sum(x for x, own in zip(side, apart) if not own)] for side in (p, q)]
 
 
 def bins(column, cells):

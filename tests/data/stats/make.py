@@ -342,21 +342,24 @@ def ks_row(c1, c2):
     return row(lo, lo, p, low=lo, high=hi)
 
 
-def proportion_row(c1, c2, chi2):
+def proportion_row(c1, c2):
     m, n = int(c1.sum()), int(c2.sum())
+    if hidden(c1[:-2]):
+        c1, c2 = c1[:-2], c2[:-2]
     d = c2 / n - c1 / m
     i = max((i for i in range(len(d)) if abs(d[i]) > abs(d).max() - 1e-12), key=lambda i: (d[i] > 0, -i))
     a, b = int(c1[i]), int(c2[i])
-    p, dof = chi2["chi2_p"], chi2["dof"]
-    if ((c1 + c2) > 0).sum() <= 2:
+    classes = int(((c1 + c2) > 0).sum())
+    if classes > 2:
+        p = min(1, classes * 2 * min(hypergeom_sf(a, m, b, n), hypergeom_sf(m - a, m, n - b, n)))
+    else:
         r = (a + b) / (m + n)
         if min(a + b, m + n - a - b) * min(m, n) / (m + n) >= 5:
             p = 2 * st.norm.sf(abs(b / n - a / m) / math.sqrt(r * (1 - r) * (1 / m + 1 / n)))
         else:
             p = min(1, 2 * min(hypergeom_sf(a, m, b, n), hypergeom_sf(m - a, m, n - b, n)))
-        dof = 0
     w = st.binomtest(b, n).proportion_ci(.95, method="wilson")
-    return row(abs(d[i]), b / n, p, a / m, w.low, w.high, dof)
+    return row(abs(d[i]), b / n, p, a / m, w.low, w.high, 0)
 
 
 def hidden(known):
@@ -383,18 +386,20 @@ def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
         psi = psi_rules(b1.astype(float), b2.astype(float))["add_half"]
         p = st.chi2.sf(m * n / (m + n) * psi, bins - 1)
         js = js_distance(b1, b2)
-        few = pool(b1, b2, 2 if kind == "categorical" else 0)
-        chi2 = homogeneity(*few)
+        chi2 = homogeneity(*pool(b1, b2, 2 if kind == "categorical" else 0))
         out["psi_raw"] = row(psi, psi, p, dof=bins - 1)
-        if kind == "categorical":  # the corrected one over the cells of the chi-square test
-            bins = len(few[0])
+        if kind == "categorical":  # the corrected one with what is less than one value expected, rare and unseen together
+            small = (b1 + b2) * min(m, n) / (m + n) < 1
+            small[-2:] = True
+            few = [np.r_[b[~small], b[small].sum()] for b in (b1, b2)]
+            bins = int(((few[0] + few[1]) > 0).sum())
             psi = psi_rules(few[0].astype(float), few[1].astype(float))["add_half"]
             p = out["psi_raw"]["p_value"] = float(st.chi2.sf(m * n / (m + n) * psi, bins - 1)) if bins > 1 else 1.0
         out["psi"] = row(max(0, psi - (bins - 1) * (1 / n + 1 / m)), psi, p, dof=bins - 1)
         out["js"] = row(js, js)
         out["chi2"] = row(chi2["cramers_v"], chi2["chi2"], chi2["chi2_p"], dof=chi2["dof"])
         out["ks"] = ks_row(c1, c2)
-        out["proportion"] = proportion_row(c1, c2, chi2)
+        out["proportion"] = proportion_row(c1, c2)
     out["ks" if kind == "categorical" else "proportion"] = reason(4)
     out["null_rate"] = rate_row(int(s1[0]), t1, int(s2[0]), t2)
     out["missing_rate"] = rate_row(int(s1[1]), t1, int(s2[1]), t2)

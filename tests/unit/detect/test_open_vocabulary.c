@@ -167,11 +167,43 @@ START_TEST(new_today)
 }
 END_TEST
 
+/* Few categories, of which one is next to nothing, or was never seen: pooled with whatever else, but never out of
+ * sight. */
+START_TEST(next_to_nothing_and_grows)
+{
+    static const char *const names[] = {"pass", "block", "review"};
+    static const struct {
+        uint64_t base[5], cur[5];
+    } cases[] = {{{19998, 2, 0, 0, 0}, {470, 30, 0, 0, 0}},
+                 {{19000, 960, 40, 0, 0}, {380, 20, 100, 0, 0}},
+                 {{19000, 1000, 0, 0, 0}, {440, 30, 0, 0, 30}},
+                 {{16000, 3990, 10, 0, 0}, {375, 95, 30, 0, 0}}};
+    struct drift_layout *l = drift_layout_new();
+    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "verdict", names, 3, NULL, 0), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t base[DRIFT_N_SPECIAL + 5] = {0}, cur[DRIFT_N_SPECIAL + 5] = {0};
+        struct drift_measure m[DRIFT_N_MEASURE];
+        memcpy(base + DRIFT_N_SPECIAL, cases[i].base, sizeof cases[i].base);
+        memcpy(cur + DRIFT_N_SPECIAL, cases[i].cur, sizeof cases[i].cur);
+        drift_measure_column(&l->columns[0], base, cur, m);
+        const struct drift_measure *psi = &m[DRIFT_MEASURE_PSI];
+        const struct drift_measure *share = &m[DRIFT_MEASURE_PROPORTION];
+        ck_assert_msg(share->effect > .05 && share->p_value < 1e-6, "case %zu: share %g, p %g", i, share->effect,
+                      share->p_value);
+        ck_assert_msg(psi->effect > .2 && psi->effect > .8 * m[DRIFT_MEASURE_PSI_RAW].effect && psi->p_value < 1e-6,
+                      "case %zu: psi %g of %g, p %g", i, psi->effect, m[DRIFT_MEASURE_PSI_RAW].effect, psi->p_value);
+    }
+    drift_layout_free(l);
+}
+END_TEST
+
 int main(void)
 {
     drift_stats_init();
     Suite *s = suite_create("open_vocabulary");
     drift_test_add(s, "new every day", new_every_day, 30);
     drift_test_add(s, "new today", new_today, 30);
+    drift_test_add(s, "next to nothing, and grows", next_to_nothing_and_grows, 10);
     return drift_test_run(s);
 }
