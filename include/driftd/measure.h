@@ -95,14 +95,16 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
 
 /* What each says (n_e = n m / (n + m), p-values of "nothing has changed"):
  *   PSI, PSI_RAW  bins of a numeric column, cells of a categorical one (rare and unseen too); half a count added on
- *                 both sides, bins empty on both left out (psi.h).  value = raw PSI, one p for both: n_e PSI ~ chi2.
+ *                 both sides, bins empty on both left out (psi.h).  PSI of categories: the small ones, rare and unseen
+ *                 pooled (drift_psi_pool).  value = PSI with its noise, one p for both, that of PSI: n_e PSI ~ chi2.
  *   KS            all cells; effect and value = D_low, p from the grid (ks.h), which is too large for discrete
  *                 columns unless their law is given; with two cells, where that correction is too large, p of two
  *                 proportions.
- *   JS            bins or cells.   CHI2: the same, cells pooled to an expected count of 5 (chi2.h), value = X2.
+ *   JS            bins or cells.   CHI2: the same, cells pooled to an expected count of 5, rare and unseen always
+ *                 (drift_chi2_pool_tail), value = X2.
  *   PROPORTION    the category whose share moved most, the risen one of two alike: value = its share in the window,
  *                 baseline = its share there, effect = |difference|.  p: two categories: two-proportion z, exact where
- *                 fewer than 5 are expected; more: that of CHI2.
+ *                 fewer than 5 are expected; more: two-sided, exact, times the number of categories.
  *   WASSERSTEIN   all cells: value, low, high = W1 and its bracket in the column's units (cells.h; values outside the
  *                 baseline's range count at its end), effect = W1 over the baseline's standard deviation as its cells
  *                 give it.  It has no law of its own here: p = that of CVM, which sees the same moves.
@@ -112,11 +114,16 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  *   LINF          all cells or categories: the one whose share moved most, value = its share in the window, baseline =
  *                 its share there, effect = |difference|; p two-sided, exact, times the number of cells.
  *   MAX_CELL      likewise the one whose rise is the least probable (max_cell.h, eps 0); effect 0 when none rose.
+ *                 PROPORTION, LINF and MAX_CELL leave rare and unseen out where the baseline may have missed (see
+ *                 UNSEEN) 1 % of the values or more.
  *   DEPENDENCE    effect = |r - r0| of the pair with the largest |z|, r = 2 agree - 1 (concordance.h); value = r,
  *                 baseline = r0; p = p_shared.   EMBEDDING: effect = sqrt(max(0, T - d1) / n_e), p = p_shared
  *                 (embedding.h).
  *   rates         over all values of the column in the window, specials too.  effect = rate - baseline's rate: signed,
  *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE needs a bounded column.
+ *                 UNSEEN: the baseline's count is what it may have missed, m drift_rate_unseen_bound(n_once, n_twice,
+ * m), where a category occurred once (each rare name once, or as many twice as their values allow).
+ *
  * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.
  *
  * All measures of one column.  base and cur are the column's counters: specials, then cells

@@ -245,13 +245,14 @@ static uint64_t hidden(const struct drift_column *c, const uint64_t *cell)
     return once ? (uint64_t)ceil(drift_rate_unseen_bound(once, twice, m) * (double)m) : 0;
 }
 
-/* How many cells are looked at one by one.  Where a column has more names than the baseline knows, only those with a
- * cell of their own: how much the others have together is decided by which of them the baseline happened to see, and
- * unseen_rate is what watches them. */
+/* How many cells are looked at one by one.  Where the baseline may have missed names of a hundredth of the values or
+ * more, only those with a cell of their own: how much the others have together is decided by which of them it happened
+ * to see, and unseen_rate is what watches them. */
 static size_t single_cells(const struct pair *p)
 {
     const struct drift_column *c = p->column;
-    return c->kind == DRIFT_CATEGORICAL && hidden(c, p->base.cell) ? c->n_categories : c->n_cells;
+    bool open = c->kind == DRIFT_CATEGORICAL && 100 * (double)hidden(c, p->base.cell) >= p->base.valid;
+    return open ? c->n_categories : c->n_cells;
 }
 
 static void measure_cells(const struct pair *p, struct drift_measure *linf, struct drift_measure *max_cell)

@@ -230,8 +230,10 @@ def measure_case(name, kind, base, cur, edges=None, bin_end=None):
     def share(i, effect, p_value, m, n):
         w = st.binomtest(int(q[i]), n).proportion_ci(.95, method="wilson")
         return row(effect, q[i] / n, p_value, p[i] / m, w.low, w.high)
-    # a baseline with categories that it has once does not know all: then only those with a cell of their own
-    first = -2 if kind == "categorical" and (p[:-2] == 1).any() else None
+    # a baseline that may have missed a hundredth of the values: then only categories with a cell of their own
+    once, twice = (int((p[:-2] == k).sum()) for k in (1, 2))
+    missed = math.ceil(once + 1.645 * math.sqrt(once + 2 * twice)) if once else 0
+    first = -2 if kind == "categorical" and 100 * missed >= m else None
     s, u = p[:first], q[:first]
     k, j = int(s.sum()), int(u.sum())
     i, _, pv = max_cell(s, u)

@@ -344,7 +344,7 @@ def ks_row(c1, c2):
 
 def proportion_row(c1, c2):
     m, n = int(c1.sum()), int(c2.sum())
-    if hidden(c1[:-2]):
+    if 100 * hidden(c1[:-2]) >= m:
         c1, c2 = c1[:-2], c2[:-2]
     d = c2 / n - c1 / m
     i = max((i for i in range(len(d)) if abs(d[i]) > abs(d).max() - 1e-12), key=lambda i: (d[i] > 0, -i))
