@@ -121,8 +121,8 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  *                 (embedding.h).
  *   rates         over all values of the column in the window, specials too.  effect = rate - baseline's rate: signed,
  *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE needs a bounded column.
- *                 UNSEEN: the baseline's count is what it may have missed, m drift_rate_unseen_bound(n_once, n_twice,
- * m), where a category occurred once (each rare name once, or as many twice as their values allow).
+ *                 UNSEEN: the baseline's count is what it may have missed, by drift_rate_unseen_bound where a category
+ *                 occurred once (each rare name once, or as many twice as their values allow).
  *
  * Every number is finite.  A side with no valid values (rates: no values) gives NO_BASELINE or NO_DATA.
  *
