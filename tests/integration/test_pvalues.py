@@ -314,6 +314,7 @@ class PValues(env.Case):
     def test_every_exported_p_value_is_compared_here(self):
         """A function or member whose name says p_value, or begins or ends as one, must stand above or be named below."""
         elsewhere = {"drift_ks_null_p", "drift_ks_null_build",  # drawn laws: tests/unit/stats/test_cells.c against the exact ones
+                     "drift_psi_pool",  # pools cells, no p-value
                      "drift_multiple_adjust"}  # takes p-values: tests/unit/detect/test_multiple.c, statsmodels
         with open(__file__) as f:
             text = f.read()
