@@ -12,7 +12,8 @@ enum { FEATURES = 50, BASELINE_WINDOWS = 336, BASELINE_MAX = 1008 };
 #define HOUR_MS INT64_C(3600000)
 #define FALSE_ALARM_WINDOWS 2160.0 /* one per 90 days of hourly windows */
 
-/* How the means of features wander while nothing has changed, and what they are like. */
+/* How the means of features, or the log odds of a category, wander while nothing has changed, and what they are like.
+ */
 struct scenario {
     const char *name;
     double sd, rho;  /* stationary standard deviation and memory of each feature's own AR(1) */
@@ -22,6 +23,7 @@ struct scenario {
     size_t windows;  /* of the baseline */
     unsigned events; /* a window */
     bool promised;   /* the specification shows the promise holding here */
+    bool shares;     /* features are categorical, with 2, 3, 8 or 20 categories */
 };
 
 /* A model with its baseline, its bank and the traffic that goes on. */
@@ -35,7 +37,7 @@ struct world {
     double mu[FEATURES], phase[FEATURES];
     int64_t now;
 };
-/* A change of feature 0: mean and standard deviation; {0, 1} is none. */
+/* A change of feature 0: mean (log odds of the second category) and standard deviation; {0, 1} is none. */
 struct change {
     double mean, sd;
 };

@@ -7,19 +7,23 @@ static const struct {
     struct scenario s;
     double kept_least, kept_most; /* share of baselines whose promise is kept; what phase I is demanded to tell */
 } verdicts[] = {
-    {{"independent windows", 0, 0, 0, 0, 0, 336, 1000, true}, .98, 1},
-    {{"wander .02 sd, AR .9", .02, .9, 0, 0, 0, 336, 1000, true}, .9, 1},
-    {{"wander .05 sd, each window its own", .05, 0, 0, 0, 0, 336, 1000, true}, .9, 1},
-    {{"wander .05 sd, AR .7", .05, .7, 0, 0, 0, 336, 1000, true}, .9, 1},
-    {{"wander .1 sd, AR .7", .1, .7, 0, 0, 0, 336, 1000, true}, .9, 1},
-    {{"wander .05 sd, AR .9", .05, .9, 0, 0, 0, 336, 1000, true}, .9, 1},
-    {{"daily cycle of .1 sd", 0, 0, .1, 0, 0, 336, 1000, true}, .9, 1},
-    {{"wander .05 sd, AR .95", .05, .95, 0, 0, 0, 336, 1000, true}, 0, 1},
-    {{"wander .05 sd, AR .98", .05, .98, 0, 0, 0, 336, 1000, false}, 0, .02},
-    {{"half of the features wander .05 sd, AR .98", .05, .98, 0, 25, 0, 336, 1000, false}, 0, .1},
-    {{"one feature wanders .05 sd, AR .98", .05, .98, 0, 1, 0, 336, 1000, true}, 0, 1},
-    {{"wander .1 sd, AR .98", .1, .98, 0, 0, 0, 336, 1000, false}, 0, .02},
-    {{"wander .05 sd, AR .98, 1008 windows", .05, .98, 0, 0, 0, 1008, 1000, false}, 0, .05},
+    {{"independent windows", 0, 0, 0, 0, 0, 336, 1000, true, false}, .98, 1},
+    {{"wander .02 sd, AR .9", .02, .9, 0, 0, 0, 336, 1000, true, false}, .9, 1},
+    {{"wander .05 sd, each window its own", .05, 0, 0, 0, 0, 336, 1000, true, false}, .9, 1},
+    {{"wander .05 sd, AR .7", .05, .7, 0, 0, 0, 336, 1000, true, false}, .9, 1},
+    {{"wander .1 sd, AR .7", .1, .7, 0, 0, 0, 336, 1000, true, false}, .9, 1},
+    {{"wander .05 sd, AR .9", .05, .9, 0, 0, 0, 336, 1000, true, false}, .9, 1},
+    {{"daily cycle of .1 sd", 0, 0, .1, 0, 0, 336, 1000, true, false}, .9, 1},
+    {{"wander .05 sd, AR .95", .05, .95, 0, 0, 0, 336, 1000, true, false}, 0, 1},
+    {{"wander .05 sd, AR .98", .05, .98, 0, 0, 0, 336, 1000, false, false}, 0, .02},
+    {{"half of the features wander .05 sd, AR .98", .05, .98, 0, 25, 0, 336, 1000, false, false}, 0, .1},
+    {{"one feature wanders .05 sd, AR .98", .05, .98, 0, 1, 0, 336, 1000, true, false}, 0, 1},
+    {{"wander .1 sd, AR .98", .1, .98, 0, 0, 0, 336, 1000, false, false}, 0, .02},
+    {{"wander .05 sd, AR .98, 1008 windows", .05, .98, 0, 0, 0, 1008, 1000, false, false}, 0, .05},
+    {{"categories, independent windows", 0, 0, 0, 0, 0, 336, 1000, true, true}, .98, 1},
+    {{"categories, log odds wander .1, AR .9", .1, .9, 0, 0, 0, 336, 1000, true, true}, .9, 1},
+    {{"categories, daily cycle of .2 in the log odds", 0, 0, .2, 0, 0, 336, 1000, true, true}, .9, 1},
+    {{"categories, log odds wander .1, AR .98", .1, .98, 0, 0, 0, 336, 1000, false, true}, 0, .1},
 };
 
 struct verdict_tally {

@@ -30,12 +30,23 @@ static void window_draw(struct world *w, struct change c, struct drift_summary *
             mean += c.mean;
             sd = c.sd;
         }
-        bool still = mean == 0 && sd == 1;
-        if (!still)
+        bool still = mean == 0 && sd == 1 && !w->s.shares;
+        if (w->s.shares)
+            traffic_odds(&w->t, (uint32_t)f, mean, &a);
+        else if (!still)
             traffic_normal(&w->t, mean, sd, &a);
         traffic_draw(&w->t, still ? &w->t.still : &a, &w->r, w->s.events, (uint32_t)f, s);
     }
     w->now += HOUR_MS;
+}
+
+static void categories_init(struct traffic *t)
+{
+    static const uint32_t kinds[] = {2, 3, 8, 20};
+    uint32_t n[FEATURES];
+    for (int f = 0; f < FEATURES; f++)
+        n[f] = kinds[f % 4];
+    traffic_categories_init(t, FEATURES, n);
 }
 
 void world_init(struct world *w, const struct scenario *s, enum drift_evidence_mode mode, bool guard, uint64_t seed)
@@ -43,7 +54,10 @@ void world_init(struct world *w, const struct scenario *s, enum drift_evidence_m
     struct drift_phase1_window windows[BASELINE_MAX];
     struct drift_evidence_settings set = {.windows = FALSE_ALARM_WINDOWS, .mode = mode, .glitch_guard = guard};
     memset(w, 0, sizeof *w);
-    traffic_init(&w->t, FEATURES);
+    if (s->shares)
+        categories_init(&w->t);
+    else
+        traffic_init(&w->t, FEATURES);
     w->s = *s;
     w->r = drift_rng_new(seed);
     w->pooled = drift_summary_new(w->t.layout);

@@ -1,7 +1,8 @@
 /* traffic.h - windows of simulated events of one model, straight as counts: 50 features of 1000 events in 0.2 ms.
  *
  * Each feature is numeric with the cells that a baseline of N(0, 1) has: 1 % each, deciles as PSI bins, a bounded range
- * of -+4.6.  A window draws n events of N(mu, sd) per feature by Walker's alias method, seeded by support.h. */
+ * of -+4.6.  A window draws n events of N(mu, sd) per feature by Walker's alias method, seeded by support.h.  Or each
+ * is categorical: category k has a share in proportion to 1 / (k + 1), and the odds of the second can be moved. */
 #ifndef DRIFTD_TEST_TRAFFIC_H
 #define DRIFTD_TEST_TRAFFIC_H
 
@@ -98,6 +99,37 @@ static inline void traffic_init(struct traffic *t, int n_features)
     if (drift_layout_seal(t->layout))
         abort();
     traffic_normal(t, 0, 1, &t->still);
+}
+
+/* n_categories: shape [n_features], 2 to 30; `still` is not made: each feature has its own. */
+static inline void traffic_categories_init(struct traffic *t, int n_features, const uint32_t *n_categories)
+{
+    t->layout = drift_layout_new();
+    for (int i = 0; i < n_features; i++) {
+        char name[16], names[30][8];
+        const char *list[30];
+        for (uint32_t k = 0; k < n_categories[i]; k++) {
+            snprintf(names[k], sizeof names[k], "c%u", k);
+            list[k] = names[k];
+        }
+        snprintf(name, sizeof name, "f%02d", i);
+        if (drift_layout_add_categorical(t->layout, DRIFT_FEATURE, name, list, n_categories[i], NULL, 0))
+            abort();
+    }
+    if (drift_layout_seal(t->layout))
+        abort();
+}
+
+/* odds: added to the log odds of the second category */
+static inline void traffic_odds(const struct traffic *t, uint32_t feature, double odds, struct traffic_alias *a)
+{
+    double mass[TRAFFIC_CELLS] = {0}, sum = 0;
+    uint32_t n = t->layout->columns[feature].n_categories;
+    for (uint32_t k = 0; k < n; k++)
+        sum += mass[k] = exp(k == 1 ? odds : 0) / (k + 1);
+    for (uint32_t k = 0; k < n; k++)
+        mass[k] /= sum;
+    traffic_alias_make(a, mass);
 }
 
 static inline void traffic_release(struct traffic *t)

@@ -24,53 +24,26 @@ static const uint32_t n_categories[COLUMNS] = {2, 3, 8, 30};
 typedef double odds_fn(struct drift_rng *r, uint32_t f, int i, double before);
 
 struct world {
-    struct drift_layout *layout;
+    struct traffic t;
     struct drift_summary *pooled;
     struct drift_phase1_window windows[WINDOWS];
     struct drift_phase1 *p;
 };
 
-static void column_add(struct drift_layout *l, uint32_t f)
-{
-    char names[30][8], column[8];
-    const char *list[30];
-    for (uint32_t k = 0; k < n_categories[f]; k++) {
-        snprintf(names[k], sizeof names[k], "c%u", k);
-        list[k] = names[k];
-    }
-    snprintf(column, sizeof column, "f%u", f);
-    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, column, list, n_categories[f], NULL, 0), 0);
-}
-
-/* Categories have shares in proportion to 1 / (k + 1). */
-static void draw(struct drift_rng *r, const struct drift_column *c, double odds, struct drift_summary *s)
-{
-    double sum = 0, share[30];
-    for (uint32_t k = 0; k < c->n_categories; k++)
-        sum += share[k] = exp(k == 1 ? odds : 0) / (k + 1);
-    for (int e = 0; e < EVENTS; e++) {
-        double u = drift_rng_uniform(r) * sum;
-        uint32_t k = 0;
-        while (k + 1 < c->n_categories && u >= share[k])
-            u -= share[k++];
-        s->counts[c->first + DRIFT_N_SPECIAL + k]++;
-    }
-}
-
 static void world_init(struct world *w, uint64_t stream, odds_fn *odds)
 {
     struct drift_rng r = drift_rng_new(stream);
     double at[COLUMNS] = {0};
-    w->layout = drift_layout_new();
-    for (uint32_t f = 0; f < COLUMNS; f++)
-        column_add(w->layout, f);
-    ck_assert_int_eq(drift_layout_seal(w->layout), 0);
-    w->pooled = drift_summary_new(w->layout);
+    traffic_categories_init(&w->t, COLUMNS, n_categories);
+    w->pooled = drift_summary_new(w->t.layout);
     for (int i = 0; i < WINDOWS; i++) {
-        struct drift_summary *s = drift_summary_new(w->layout);
+        struct drift_summary *s = drift_summary_new(w->t.layout);
         s->n = EVENTS;
-        for (uint32_t f = 0; f < COLUMNS; f++)
-            draw(&r, &w->layout->columns[f], at[f] = odds(&r, f, i, at[f]), s);
+        for (uint32_t f = 0; f < COLUMNS; f++) {
+            struct traffic_alias a;
+            traffic_odds(&w->t, f, at[f] = odds(&r, f, i, at[f]), &a);
+            traffic_draw(&w->t, &a, &r, EVENTS, f, s);
+        }
         ck_assert_int_eq(drift_summary_merge(w->pooled, s), 0);
         w->windows[i] = (struct drift_phase1_window){.start_ms = MONDAY + i * HOUR, .summary = s};
     }
@@ -83,7 +56,7 @@ static void world_release(struct world *w)
     for (int i = 0; i < WINDOWS; i++)
         drift_summary_free((struct drift_summary *)w->windows[i].summary);
     drift_summary_free(w->pooled);
-    drift_layout_free(w->layout);
+    traffic_release(&w->t);
 }
 
 static double still(struct drift_rng *r, uint32_t f, int i, double before)
@@ -138,7 +111,7 @@ START_TEST(names_split_and_category)
     ck_assert_int_eq(w.p->column[0].flags | w.p->column[2].flags | w.p->column[3].flags, 0);
     demand(p->score[0].split >= 145 && p->score[0].split <= 155, "split before window %u", p->score[0].split);
     /* .5 of 1.833 becomes .675 of 2.008, which is 6.3 points */
-    double share = (double)w.pooled->counts[w.layout->columns[1].first + DRIFT_N_SPECIAL + 1] / (double)p->m;
+    double share = (double)w.pooled->counts[w.t.layout->columns[1].first + DRIFT_N_SPECIAL + 1] / (double)p->m;
     double points = p->score[0].split_size * sqrt(share * (1 - share));
     demand(p->cell == 1 && fabs(points - .0634) < .006, "category %u moves by %g", p->cell, points);
     world_release(&w);
@@ -194,7 +167,7 @@ START_TEST(saved_and_read)
         again[drift_rng_below(&r, len)] = (uint8_t)drift_rng_u64(&r);
         if (drift_phase1_load(again, len, w.pooled, &q) == 0) {
             for (int f = 0; f < COLUMNS; f++)
-                ck_assert_uint_lt(q->column[f].cell, w.layout->columns[f].n_cells);
+                ck_assert_uint_lt(q->column[f].cell, w.t.layout->columns[f].n_cells);
             drift_phase1_free(q);
         }
     }
