@@ -15,8 +15,10 @@ enum { TOP = DRIFT_OUTCOME_FIGURES };
 static const double gate = 1e-3;
 
 struct look {
-    struct drift_work *w;
     const struct drift_segments *s;
+    const struct drift_summary *before, *now;
+    uint64_t least; /* events of a value on both sides */
+    struct drift_outcome_segments *all;
     uint32_t key, value;
     struct drift_outcome_segment *here;
 };
@@ -64,7 +66,7 @@ static uint64_t sum_of(const uint64_t *counts, uint32_t n)
 static void measure_column(const struct look *l, uint32_t at, const uint64_t *before, const uint64_t *now)
 {
     const struct drift_column *c = &l->s->coarse->columns[at];
-    struct drift_outcome_segments *all = l->w->segmented;
+    struct drift_outcome_segments *all = l->all;
     const uint64_t *p = before + c->first, *q = now + c->first;
     double level = gate / l->s->coarse->n_columns, psi = 0;
     uint64_t m = sum_of(p, drift_column_counters(c)), n = sum_of(q, drift_column_counters(c));
@@ -105,36 +107,46 @@ static const uint64_t *counts_of(const struct look *l, const struct drift_summar
 
 static void value_check(struct look *l)
 {
-    uint64_t least = l->w->o.model->segment_min_events, now = counts_of(l, l->w->sum)[0];
-    l->here->why = now < least                               ? "too few events in the window"
-                   : counts_of(l, l->w->compared)[0] < least ? "too few events in the baseline"
-                                                             : NULL;
+    l->here->why = counts_of(l, l->now)[0] < l->least      ? "too few events in the window"
+                   : counts_of(l, l->before)[0] < l->least ? "too few events in the baseline"
+                                                           : NULL;
     if (l->here->why)
         return;
-    l->w->segmented->psi.tests += l->s->coarse->n_columns;
-    l->w->segmented->rate.tests += DRIFT_N_SPECIAL * (double)l->s->coarse->n_columns;
+    l->all->psi.tests += l->s->coarse->n_columns;
+    l->all->rate.tests += DRIFT_N_SPECIAL * (double)l->s->coarse->n_columns;
 }
 
 static void value_measure(struct look *l)
 {
     for (uint32_t i = 0; !l->here->why && i < l->s->coarse->n_columns; i++)
-        measure_column(l, i, counts_of(l, l->w->compared), counts_of(l, l->w->sum));
+        measure_column(l, i, counts_of(l, l->before), counts_of(l, l->now));
 }
 
 /* Values of the keys that the model has today: the baseline may know more. */
-static void each_value(struct drift_work *w, void (*what)(struct look *l))
+static void each_value(struct look *l, const struct drift_model *m, void (*what)(struct look *l))
 {
-    struct look l = {.w = w, .s = w->segmented->of};
-    for (size_t i = 0; i < w->o.model->n_segment_keys; i++) {
-        const struct drift_segment_key *key = drift_segments_key(l.s, w->o.model->segment_keys[i]);
+    for (size_t i = 0; i < m->n_segment_keys; i++) {
+        const struct drift_segment_key *key = drift_segments_key(l->s, m->segment_keys[i]);
         if (!key)
             continue;
-        l.key = (uint32_t)(key - l.s->key);
-        for (l.value = 0; l.value <= key->n_values; l.value++) {
-            l.here = &w->segmented->value[l.key][l.value];
-            what(&l);
+        l->key = (uint32_t)(key - l->s->key);
+        for (l->value = 0; l->value <= key->n_values; l->value++) {
+            l->here = &l->all->value[l->key][l->value];
+            what(l);
         }
     }
+}
+
+void drift_outcome_segment_figures(const struct drift_model *m, const struct drift_summary *before,
+                                   const struct drift_summary *now, struct drift_outcome_segments *ret)
+{
+    static const struct drift_outcome_segment_worst none = {.figure = {.special = -1, .p = 1}};
+    struct look l = {.s = ret->of, .before = before, .now = now, .least = m->segment_min_events, .all = ret};
+    ret->psi = ret->rate = none;
+    if (!ret->of)
+        return;
+    each_value(&l, m, value_check);
+    each_value(&l, m, value_measure);
 }
 
 static struct drift_measure measure_of(enum drift_measure_id id, const struct drift_outcome_segment_worst *worst)
@@ -152,7 +164,6 @@ static struct drift_measure measure_of(enum drift_measure_id id, const struct dr
 
 void drift_work_segments(struct drift_work *w)
 {
-    static const struct drift_outcome_segment_worst none = {.figure = {.special = -1, .p = 1}};
     w->v.segment_psi = (struct drift_measure){.id = DRIFT_MEASURE_SEGMENT_PSI, .why = DRIFT_WHY_NO_DATA};
     w->v.segment_rate = (struct drift_measure){.id = DRIFT_MEASURE_SEGMENT_RATE, .why = DRIFT_WHY_NO_DATA};
     if (!w->o.model->n_segment_keys)
@@ -160,11 +171,7 @@ void drift_work_segments(struct drift_work *w)
     w->segmented = drift_xcalloc(1, sizeof *w->segmented);
     w->o.segmented = w->segmented;
     w->segmented->of = drift_cache_segments(w->j->cache, w->baseline)->made[w->id.kind];
-    w->segmented->psi = w->segmented->rate = none;
-    if (!w->segmented->of)
-        return;
-    each_value(w, value_check);
-    each_value(w, value_measure);
+    drift_outcome_segment_figures(w->o.model, w->compared, w->sum, w->segmented);
     w->v.segment_psi = measure_of(DRIFT_MEASURE_SEGMENT_PSI, &w->segmented->psi);
     w->v.segment_rate = measure_of(DRIFT_MEASURE_SEGMENT_RATE, &w->segmented->rate);
 }

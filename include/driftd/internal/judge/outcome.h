@@ -150,6 +150,10 @@ json_t *drift_outcome_change(const struct drift_config *c);                     
 json_t *drift_outcome_explanation(const struct drift_outcome *o, const struct drift_outcome_rule *only, size_t top);
 /* The first of them as {column, text}, baseline beside window; null when there is none. */
 json_t *drift_outcome_histogram(const struct drift_outcome *o, const struct drift_outcome_rule *only);
+/* Measures the values of the model's keys that ret->of has; ret is otherwise zero.  before, now: counts of the layout
+ * of ret->of. */
+void drift_outcome_segment_figures(const struct drift_model *m, const struct drift_summary *before,
+                                   const struct drift_summary *now, struct drift_outcome_segments *ret);
 /* "null_rate", "missing_rate" ..., or "psi" for -1 */
 const char *drift_outcome_figure_measure(int special);
 /* What the measure segment_psi or segment_rate saw. */
