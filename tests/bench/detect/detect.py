@@ -386,27 +386,31 @@ def synthetic(quiet, changed):
     return [Work(case, f"normal50.{k}", [np.concatenate([base, np.arange(at, at + n)])], REFERENCE, True) for k, (at, n) in enumerate(blocks)]
 
 
-def gaps(flags):
-    """Windows from one alarm to the next, each alarm starting anew; median, None when it never came."""
-    at = np.flatnonzero(flags)
-    return float(np.median(np.diff(np.concatenate([[-1], at])))) if len(at) else None
+def spacing(flags):
+    """Windows from one alarm to the next on average, each alarm starting anew; a bound when there was none."""
+    return f"{len(flags) / count(flags):.3g}" if count(flags) else f"> {len(flags)}"
 
 
-def table_synthetic(r, works):
-    rows = []
+def table_synthetic(r, works, default=True):
+    rows, n = [], works[0].n_windows
     for m in METHODS:
-        if m.startswith("river") or not r.answer(works[0].name, m):
+        control = r.answer(works[0].name, m)
+        if m.startswith("river") or not control:
             continue
-        quiet = at_default(r.answer(works[0].name, m))[0]
-        k, n = count(quiet), len(quiet)
-        low, high = (x / 2 for x in poisson(k, n))
-        cells = [f"{short(500 * k / n)} ({short(low)} .. {short(high)})"]
+        if default:
+            k = count(at_default(control)[0])
+            low, high = (x / 2 for x in poisson(k, n))
+            cells = [f"{short(500 * k / n)} ({short(low)} .. {short(high)})"]
+        else:
+            quiet, setting = matched(control, control)
+            cells = [setting, str(count(quiet[0])) if quiet else "-"]
         for w in works[1:]:
-            flags = at_default(r.answer(w.name, m))[0]
-            gap = gaps(flags)
-            cells.append(f"> {len(flags)}" if gap is None else f"{gap:g}")
-        rows.append([METHODS[m], *cells])
-    return markdown(["at its default", f"false-alarm windows per 500 ({works[0].n_windows} seen)"] + [c[0] for c in CHANGES], rows)
+            answer = r.answer(w.name, m)
+            flags = at_default(answer) if default else matched(control, answer)[0]
+            cells.append(spacing(flags[0]) if flags else "none quiet enough")
+        rows.append([(METHODS if default else MATCHED)[m], *cells])
+    head = ["at its default", f"false-alarm windows per 500 ({n} seen)"] if default else ["at a matched rate", "setting", f"false alarms in {n}"]
+    return markdown(head + [c[0] for c in CHANGES], rows)
 
 
 # --- all of it ----------------------------------------------------------------------------------------------------
@@ -421,7 +425,7 @@ def collect(args, cases, pythons):
         many = runs * (5 if args.quick else MANY)
         r.many[c.name] = run_driftd(works[-2], permutations(c, many, 1), [CONFIGURED])[1][CONFIGURED]
     if not args.only:
-        r.synthetic = synthetic(*((20, 8) if args.quick else (100, 40)))
+        r.synthetic = synthetic(*((50, 8) if args.quick else (500, 200)))
         works += r.synthetic
     for w in works:
         r.works[w.name] = w
@@ -468,6 +472,7 @@ def report(r, cases, missing, wanted, quick):
     parts["baselines"] = table_baselines(r, cases)
     if hasattr(r, "synthetic"):
         parts["synthetic"] = table_synthetic(r, r.synthetic)
+        parts["synthetic_matched"] = table_synthetic(r, r.synthetic, False)
     parts["versions"] = ", ".join(wanted[p][0].replace("==", " ") for p in PEERS if p not in missing) + (
         "" if not missing else ".\n\nNot installed:\n\n" + "\n".join(f"- {p}: {why}" for p, why in missing.items()))
     parts["failures"] = failures(r)
