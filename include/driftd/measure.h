@@ -25,7 +25,8 @@ extern "C" {
     X(PSI_RAW, "psi_raw", 1, 1, 1, "population stability index as is, in nats")                                        \
     X(KS, "ks", 1, 1, 0, "Kolmogorov-Smirnov distance, lower end of its bracket from the cells")                       \
     X(JS, "js", 0, 1, 1, "Jensen-Shannon distance, base 2, 0 to 1")                                                    \
-    X(CHI2, "chi2", 1, 1, 1, "Pearson chi-square with rare cells pooled; the effect is Cramer's V, 0 to 1")            \
+    X(CHI2, "chi2", 1, 1, 1,                                                                                           \
+      "Pearson chi-square with rare cells pooled; the effect is Cramer's V at equal sizes, 0 to 1")                    \
     X(PROPORTION, "proportion", 1, 0, 1, "largest absolute change of a category's share, 0 to 1")                      \
     X(NULL_RATE, "null_rate", 1, 1, 1, "share of null values; the effect is the rise over the baseline")               \
     X(MISSING_RATE, "missing_rate", 1, 1, 1, "share of events without the field; the effect is the rise")              \
@@ -41,7 +42,7 @@ extern "C" {
     X(TOTAL_VARIATION, "total_variation", 1, 1, 1, "total variation distance: the share of values that moved, 0 to 1") \
     X(LINF, "linf", 1, 1, 1, "largest absolute change of a single cell's or category's share, 0 to 1")                 \
     X(MAX_CELL, "max_cell", 1, 1, 1, "rise of the share of the cell or category that rose most surprisingly, 0 to 1")  \
-    X(G_TEST, "g_test", 1, 1, 1, "likelihood-ratio test with rare cells pooled; the effect is sqrt(G / events)")       \
+    X(G_TEST, "g_test", 1, 1, 1, "likelihood-ratio test with rare cells pooled; the effect is that of chi2")           \
     X(EVIDENCE, "evidence", 0, 0, 0,                                                                                   \
       "sequential evidence of all columns over its alarm threshold: 1 is an alarm; of the model, needs `evidence`")    \
     X(DETECTOR, "detector", 0, 0, 0,                                                                                   \
@@ -101,26 +102,31 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  *                 columns unless their law is given; with two cells, where that correction is too large, p of two
  *                 proportions.
  *   JS            bins or cells.   CHI2: the same, cells pooled to an expected count of 5, rare and unseen always
- *                 (drift_chi2_pool_tail), value = X2.
+ *                 (drift_chi2_pool_tail), value = X2, effect = sqrt(sum (p - q)^2 / (p + q) / 2) of the shares p, q of
+ *                 the pooled cells: Cramer's V if both sides had as many events, so that it does not depend on how many
+ *                 they have (F. Topsoe, Some inequalities for information divergence and related measures of
+ *                 discrimination, 2000).
  *   PROPORTION    the category whose share moved most, the risen one of two alike: value = its share in the window,
- *                 baseline = its share there, effect = |difference|.  p: two categories: two-proportion z, exact where
- *                 fewer than 5 are expected; more: two-sided, exact, times the number of categories.
+ *                 baseline = its share there, effect = |difference|; p two-sided, exact, times the number of
+ *                 categories where there are more than two.
  *   WASSERSTEIN   all cells: value, low, high = W1 and its bracket in the column's units (cells.h; values outside the
  *                 baseline's range count at its end), effect = W1 over the baseline's standard deviation as its cells
  *                 give it.  It has no law of its own here: p = that of CVM, which sees the same moves.
  *   CVM           all cells: value = T, low, high its bracket, effect = sqrt(T / n_e) (cells.h).
- *   HELLINGER, TOTAL_VARIATION   bins or cells (js.h), p = that of CHI2.   G_TEST: as CHI2, value = G, effect =
- *                 sqrt(G / (m + n)), close to Cramer's V, at most 1.18; p of Williams' corrected G.
+ *   HELLINGER, TOTAL_VARIATION   bins or cells (js.h), p = that of CHI2.   G_TEST: as CHI2, value = G, p of
+ *                 Williams' corrected G.
  *   LINF          all cells or categories: the one whose share moved most, value = its share in the window, baseline =
  *                 its share there, effect = |difference|; p two-sided, exact, times the number of cells.
  *   MAX_CELL      likewise the one whose rise is the least probable (max_cell.h, eps 0); effect 0 when none rose.
- *                 PROPORTION, LINF and MAX_CELL leave rare and unseen out where the baseline may have missed (see
- *                 UNSEEN) 1 % of the values or more.
+ *                 PROPORTION, LINF and MAX_CELL take what the baseline may have missed (see UNSEEN) for its unseen
+ *                 values, and look at neither rare nor unseen ones where that is 1 % of the values or more.
  *   DEPENDENCE    effect = |r - r0| of the pair with the largest |z|, r = 2 agree - 1 (concordance.h); value = r,
  *                 baseline = r0; p = p_shared.   EMBEDDING: effect = sqrt(max(0, T - d1) / n_e), p = p_shared
  *                 (embedding.h).
  *   rates         over all values of the column in the window, specials too.  effect = rate - baseline's rate: signed,
- *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE needs a bounded column.
+ *                 positive when it rose; p one-sided for a rise, exact (rate.h).  OUT_OF_RANGE: bounded columns only; p
+ *                 of new values met before the second one of the baseline's, from both ends, as the range is that of
+ *                 its own values (H. A. David, H. N. Nagaraja, Order statistics, 2003); cautious for another range.
  *                 UNSEEN: the baseline's count is what it may have missed, by drift_rate_unseen_bound where a category
  *                 occurred once (each rare name once, or as many twice as their values allow).
  *
@@ -131,10 +137,12 @@ bool drift_measure_always(enum drift_measure_id id); /* in a verdict whatever th
  * No allocation, O(n_cells).  Threads: pure. */
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE]);
-/* The same, KS with the law that was drawn from base (ks_null.h) unless two cells are all there is.  law may be NULL.
- */
+/* The same.  whole: the column's counters of the whole baseline, when base is a part of it (windows of one hour), which
+ * tell what it may have missed; NULL: base is all of it.  law: KS with the law that was drawn from base (ks_null.h)
+ * unless two cells are all there is; may be NULL. */
 void drift_measure_column_law(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
-                              const struct drift_ks_null *law, struct drift_measure ret[DRIFT_N_MEASURE]);
+                              const uint64_t *whole, const struct drift_ks_null *law,
+                              struct drift_measure ret[DRIFT_N_MEASURE]);
 
 /* Volume of a window of n events against the baseline's windows (counts of events, n_windows of them; may be 0:
  * NO_BASELINE, as when all are empty).

@@ -126,7 +126,7 @@ void drift_compare_report_init(struct drift_compare_report *rep, const struct dr
             row->column = &c->layout->columns[j];
             const uint64_t *base = c->pooled->counts + row->column->first,
                            *cur = k->current[i]->counts + row->column->first;
-            drift_measure_column_law(row->column, base, cur, c->laws ? c->laws[j] : NULL, row->m);
+            drift_measure_column_law(row->column, base, cur, NULL, c->laws ? c->laws[j] : NULL, row->m);
             grid_init(&row->grid, row->column, base, cur);
             brackets_init(row, base, cur);
             row->exact.why = "the values were not read";

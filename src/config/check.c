@@ -293,8 +293,6 @@ static double effect_max(enum drift_measure_id m)
     case DRIFT_MEASURE_EMBEDDING:
     case DRIFT_MEASURE_SEGMENT_PSI:
         return 0;
-    case DRIFT_MEASURE_G_TEST:
-        return 1.17741; /* sqrt(2 ln 2) */
     case DRIFT_MEASURE_DEPENDENCE:
         return 2;
     default:

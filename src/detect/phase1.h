@@ -35,6 +35,16 @@ int phase1_column_prepare(struct drift_phase1_column *p, const struct drift_colu
 void phase1_column_limits(struct drift_phase1_column *p, const struct drift_column *c, const uint64_t *cells);
 /* Has a window enough with and without the category for its share to be near normal?  count: of the pool. */
 bool phase1_share_used(const struct drift_phase1_column *p, uint64_t count);
+/* Categories, then rare and unseen ones as one: which of the two a name is may say when it came first, not how often.
+ */
+static inline uint32_t phase1_shares(const struct drift_column *c)
+{
+    return c->n_categories + 1;
+}
+static inline uint64_t phase1_share(const struct drift_column *c, const uint64_t *cells, uint32_t j)
+{
+    return j < c->n_categories ? cells[j] : phase1_add(cells[drift_column_rare(c)], cells[drift_column_unseen(c)]);
+}
 
 /* ---- windows ---- */
 

@@ -166,18 +166,19 @@ static void share_series(const struct phase1_view *v, const struct drift_phase1_
 {
     double share = (double)count / (double)p->m, sd = sqrt(share * (1 - share));
     for (size_t i = 0; i < v->n; i++)
-        v->y[i] = ((double)v->counters[i][DRIFT_N_SPECIAL + cell] / v->n_values[i] - share) / sd;
+        v->y[i] = ((double)phase1_share(v->c, v->counters[i] + DRIFT_N_SPECIAL, cell) / v->n_values[i] - share) / sd;
 }
 
 /* Of n shares the one with the season that is hardest to doubt. */
 static void shares_season(const struct phase1_view *v, struct drift_phase1_column *p, const uint64_t *cells, double n)
 {
     struct drift_phase1_score *best = &p->score[0];
-    for (uint32_t j = 0; j < v->c->n_cells; j++) {
+    for (uint32_t j = 0; j < phase1_shares(v->c); j++) {
         struct drift_phase1_score s = *best;
-        if (!phase1_share_used(p, cells[j]))
+        uint64_t count = phase1_share(v->c, cells, j);
+        if (!phase1_share_used(p, count))
             continue;
-        share_series(v, p, cells[j], j);
+        share_series(v, p, count, j);
         s.seasonal = false;
         memset(s.hour, 0, sizeof s.hour);
         memset(s.day, 0, sizeof s.day);
@@ -210,17 +211,18 @@ static void shares_fit(const struct phase1_view *v, struct drift_phase1_column *
 {
     double n = 0;
     bool hours = false;
-    for (uint32_t j = 0; j < v->c->n_cells; j++)
-        n += phase1_share_used(p, cells[j]);
+    for (uint32_t j = 0; j < phase1_shares(v->c); j++)
+        n += phase1_share_used(p, phase1_share(v->c, cells, j));
     if (season)
         shares_season(v, p, cells, n);
     for (int h = 0; h < DRIFT_PHASE1_HOURS; h++)
         hours |= p->score[0].hour[h] != 0;
-    for (uint32_t j = 0; j < v->c->n_cells; j++) {
+    for (uint32_t j = 0; j < phase1_shares(v->c); j++) {
         struct drift_phase1_score s = score_still(v);
-        if (!phase1_share_used(p, cells[j]))
+        uint64_t count = phase1_share(v->c, cells, j);
+        if (!phase1_share_used(p, count))
             continue;
-        share_series(v, p, cells[j], j);
+        share_series(v, p, count, j);
         s.seasonal = p->score[0].seasonal;
         if (s.seasonal)
             season_take(v->y, v->start_ms, v->n, hours, p->score[0].day[0] != 0 || p->score[0].day[1] != 0);
@@ -278,12 +280,12 @@ static double count_phi(struct phase1_view *v, const double *k, double r, double
 /* The cell that varies most, among those that a window has at least one of. */
 static void cells_fit(struct phase1_view *v, struct drift_phase1_column *p, const uint64_t *cells)
 {
-    for (uint32_t j = 0; j < v->c->n_cells; j++) {
-        double r = (double)cells[j] / (double)p->m;
+    for (uint32_t j = 0; j < phase1_shares(v->c); j++) {
+        double r = (double)phase1_share(v->c, cells, j) / (double)p->m;
         if (r * p->n_typical < 1)
             continue;
         for (size_t i = 0; i < v->n; i++)
-            v->y[i] = (double)v->counters[i][DRIFT_N_SPECIAL + j];
+            v->y[i] = (double)phase1_share(v->c, v->counters[i] + DRIFT_N_SPECIAL, j);
         p->cell_phi = fmax(p->cell_phi, count_phi(v, v->y, r, 0.01 / v->c->n_cells));
     }
 }
@@ -331,8 +333,11 @@ static void rate_fit(struct phase1_view *v, enum drift_rate_id id, const uint64_
     double hits = (double)k / rate->phi, rest = (double)(n - k) / rate->phi;
     rate->low = k ? beta_limit(hits, rest + 1, tail, false) : 0;
     rate->high = n > k ? beta_limit(hits + 1, rest, tail, true) : 1;
+    if (id == DRIFT_RATE_OUT_OF_RANGE) /* beyond both extremes of the n values themselves */
+        rate->high = rest > 1 ? beta_limit(hits + 2, rest - 1, tail, true) : 1;
     if (id == DRIFT_RATE_UNSEEN)
         rate->high = fmin(fmax(rate->high, unseen_limit(v->c, pooled + DRIFT_N_SPECIAL, (double)n)), 1);
+    rate->low = fmin(rate->low, rate->high); /* of many events they are alike but for rounding */
 }
 
 static unsigned score_flags(const struct drift_phase1_score *s, size_t n)

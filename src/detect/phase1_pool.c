@@ -152,8 +152,8 @@ int phase1_column_prepare(struct drift_phase1_column *p, const struct drift_colu
     double least = expected_min * (double)p->m / p->n_typical;
     if (c->kind == DRIFT_CATEGORICAL) {
         groups_categorical(p, c, cells, least);
-        for (size_t j = 0; j < n; j++)
-            p->score[0].used = p->score[0].used || phase1_share_used(p, cells[j]);
+        for (uint32_t j = 0; j < phase1_shares(c); j++)
+            p->score[0].used = p->score[0].used || phase1_share_used(p, phase1_share(c, cells, j));
         p->cell_high = calloc(n, sizeof *p->cell_high);
         return p->cell_high ? 0 : DRIFT_E_MEMORY;
     }

@@ -49,7 +49,7 @@ static void truth(struct numbers *x, bool *v)
 
 static void score_numbers(struct numbers *x, struct drift_phase1_score *s, uint32_t n_windows)
 {
-    f64(x, &s->phi, 1, 1e15);
+    f64(x, &s->phi, 1, 1e20);
     f64(x, &s->phi_limit, 0, 1e18);
     f64(x, &s->natural_sd, 0, 1e15);
     f64(x, &s->effective, 0, 1e10);
@@ -73,7 +73,7 @@ static void rate_numbers(struct numbers *x, struct drift_phase1_rate *r)
         return;
     f64(x, &r->low, 0, 1);
     f64(x, &r->high, 0, 1);
-    f64(x, &r->phi, 1, 1e15);
+    f64(x, &r->phi, 1, 1e20);
 }
 
 static void column_numbers(struct numbers *x, struct drift_phase1_column *p, const struct drift_column *c,
@@ -85,7 +85,7 @@ static void column_numbers(struct numbers *x, struct drift_phase1_column *p, con
     p->flags = flags;
     f64(x, &p->delta, 0, 1e15);
     f64(x, &p->psi_mean, -1e15, 1e15);
-    f64(x, &p->cell_phi, 1, 1e15);
+    f64(x, &p->cell_phi, 1, 1e20);
     f64(x, &p->curve, -1e15, 1e15);
     f64(x, &p->curve_mean, 0, 1e15);
     u32(x, &p->cell, c->n_cells - 1);

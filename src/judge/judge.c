@@ -269,7 +269,8 @@ static void measure(struct drift_work *w)
     w->measures = drift_xcalloc((size_t)l->n_columns * DRIFT_N_MEASURE, sizeof *w->measures);
     for (uint32_t i = 0; i < l->n_columns; i++) {
         const struct drift_column *c = &l->columns[i];
-        drift_measure_column_law(c, pooled->counts + c->first, w->sum->counts + c->first, laws ? laws[i] : NULL,
+        drift_measure_column_law(c, pooled->counts + c->first, w->sum->counts + c->first,
+                                 reference(w)->pooled->counts + c->first, laws ? laws[i] : NULL,
                                  &w->measures[(size_t)i * DRIFT_N_MEASURE]);
     }
     w->v.measures = w->measures;

@@ -1,8 +1,6 @@
 /* src/stats/max_cell.c    The largest rise of a single cell, for spikes. */
 /* An exact area costs a microsecond, a hundred of them more than all other measures together; so Stirling's formula
  * finds the few cells that can have the smallest first. */
-#include "driftd/max_cell.h"
-
 #include <math.h>
 #include <stdbool.h>
 
@@ -11,6 +9,7 @@
 #include "driftd/error.h"
 #include "driftd/tail.h"
 #include "larger.h"
+#include "max_cell.h"
 #include "sum.h"
 
 static const double normal_from = 1e8; /* variance of the count */
@@ -80,7 +79,8 @@ static void try_cell(struct race *r, size_t j)
     }
 }
 
-int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double eps, struct drift_max_cell *ret)
+int max_cell_among(const uint64_t *p, const uint64_t *q, size_t n_cells, size_t n_tried, double eps,
+                   struct drift_max_cell *ret)
 {
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
     if (!(eps >= 0) || isinf(eps))
@@ -91,7 +91,7 @@ int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double 
     struct race r = {.p = p, .q = q, .pi = raised / (raised + m), .p_best = 1};
     struct rise highest = {0, 1};
     size_t cells = 0, guess = 0;
-    for (size_t j = 0; j < n_cells; j++) {
+    for (size_t j = 0; j < n_tried; j++) {
         struct rise s = rise_of(&r, j);
         cells += p[j] || q[j];
         r.most = larger(r.most, (double)q[j]);
@@ -103,7 +103,7 @@ int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double 
     if (highest.gap > 0)
         try_cell(&r, guess);
     double slack = log(2 * M_PI * (r.most + 1)) / 2 + 0.3;
-    for (size_t j = 0; j < n_cells; j++)
+    for (size_t j = 0; j < n_tried; j++)
         if (j != guess && can_win(&r, j, slack))
             try_cell(&r, j);
     *ret = (struct drift_max_cell){
@@ -115,4 +115,9 @@ int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double 
         .baseline_share = (double)p[r.best] / m,
     };
     return 0;
+}
+
+int drift_max_cell(const uint64_t *p, const uint64_t *q, size_t n_cells, double eps, struct drift_max_cell *ret)
+{
+    return max_cell_among(p, q, n_cells, n_cells, eps, ret);
 }

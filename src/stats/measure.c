@@ -12,10 +12,10 @@
 #include "driftd/error.h"
 #include "driftd/js.h"
 #include "driftd/ks.h"
-#include "driftd/max_cell.h"
 #include "driftd/psi.h"
 #include "driftd/rate.h"
 #include "driftd/tail.h"
+#include "max_cell.h"
 #include "sum.h"
 
 enum { CELLS_MAX = DRIFT_CATEGORIES_MAX + 2 };
@@ -78,6 +78,11 @@ struct pair {
     struct side base, cur;
     size_t n_bins;
     struct drift_chi2 chi2; /* of the bins, small ones together */
+    double chi2_effect;
+    uint64_t hidden;          /* of a categorical column: values that the baseline may have missed */
+    size_t n_single;          /* the first of the cells, which are looked at one by one */
+    const uint64_t *expected; /* shape [n_cells]: the baseline's that these are compared with */
+    uint64_t raised[CELLS_MAX];
 };
 
 enum { TAIL = 2 }; /* cells behind a column's categories: rare, unseen */
@@ -99,7 +104,55 @@ static void side_init(struct side *s, const struct drift_column *c, const uint64
             s->bin[b] = sum_sat(s->bin[b], s->cell[j]);
 }
 
-static void pair_init(struct pair *p, const struct drift_column *c, const uint64_t *base, const uint64_t *cur)
+/* Cramer's V of two samples of one size with these shares: V itself is less the more the sizes differ. */
+static double even_v(const uint64_t *p, const uint64_t *q, size_t n_cells)
+{
+    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), sum = 0;
+    for (size_t i = 0; i < n_cells; i++) {
+        double a = (double)p[i] / m, b = (double)q[i] / n;
+        if (a + b > 0)
+            sum += (a - b) * (a - b) / (a + b);
+    }
+    return fmin(sqrt(sum / 2), 1);
+}
+
+/* Values that a baseline of these cells may have missed, as many as its size is worth (Good, Turing; an upper limit at
+ * 95 %); 0 where no category was seen once. */
+static double missed(const struct drift_column *c, const uint64_t *cell)
+{
+    uint64_t once = 0, twice = 0, m = 0;
+    for (uint32_t j = 0; j < c->n_cells; j++)
+        m = sum_sat(m, cell[j]);
+    for (uint32_t j = 0; j < c->n_categories; j++) {
+        once += cell[j] == 1;
+        twice += cell[j] == 2;
+    }
+    /* names without a cell of their own: each once, or as many twice as their values allow */
+    uint64_t names = c->n_rare, values = cell[drift_column_rare(c)], of_once = names < values ? names : values;
+    once += of_once;
+    twice += (2 * of_once < values ? of_once : values - of_once) / 2;
+    return once ? drift_rate_unseen_bound(once, twice, m) : 0;
+}
+
+/* Categories are looked at one by one, with what the baseline may have missed as its share of unseen ones.  Where that
+ * is a hundredth of the values or more, only those with a cell of their own: how much the others have together is
+ * decided by which of them it happened to see, and unseen_rate is what watches them. */
+static void singles_init(struct pair *p, const uint64_t *whole)
+{
+    const struct drift_column *c = p->column;
+    double share = missed(c, whole + DRIFT_N_SPECIAL);
+    uint32_t unseen = drift_column_unseen(c);
+    p->hidden = (uint64_t)ceil(share * p->base.valid);
+    p->n_single = share >= 0.01 ? c->n_categories : c->n_cells;
+    if (p->n_single < c->n_cells)
+        return;
+    memcpy(p->raised, p->base.cell, c->n_cells * sizeof *p->raised);
+    p->raised[unseen] = sum_sat(p->raised[unseen], p->hidden);
+    p->expected = p->raised;
+}
+
+static void pair_init(struct pair *p, const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
+                      const uint64_t *whole)
 {
     uint64_t pooled[2][CELLS_MAX];
     size_t tail = c->kind == DRIFT_CATEGORICAL ? TAIL : 0;
@@ -107,9 +160,15 @@ static void pair_init(struct pair *p, const struct drift_column *c, const uint64
     side_init(&p->base, c, base);
     side_init(&p->cur, c, cur);
     p->n_bins = c->kind == DRIFT_CATEGORICAL ? c->n_cells : c->n_bins;
+    p->expected = p->base.cell;
+    p->n_single = c->n_cells;
+    if (c->kind == DRIFT_CATEGORICAL)
+        singles_init(p, whole);
     size_t k = drift_chi2_pool_tail(p->base.bin, p->cur.bin, p->n_bins, tail, 5, pooled[0], pooled[1]);
-    if (k)
-        chi2_brief(pooled[0], pooled[1], k, &p->chi2);
+    if (!k)
+        return;
+    chi2_brief(pooled[0], pooled[1], k, &p->chi2);
+    p->chi2_effect = even_v(pooled[0], pooled[1], k);
 }
 
 static void set(struct drift_measure *m, double effect, double value, double p_value, double dof)
@@ -229,45 +288,35 @@ static void set_share(uint64_t before, uint64_t m, uint64_t now, uint64_t n, dou
     drift_rate_wilson(now, n, &ret->low, &ret->high);
 }
 
-/* Values that a baseline of these cells may have missed, as many as its size is worth (Good, Turing; an upper limit at
- * 95 %); 0 where no category was seen once. */
-static uint64_t hidden(const struct drift_column *c, const uint64_t *cell)
+/* The cell whose share moved most.  Two shares that move alike differ by rounding only: the risen one is taken. */
+static size_t worst_cell(const struct pair *p, double m, double n, double *ret_change)
 {
-    uint64_t once = 0, twice = 0, m = total_of(cell, c->n_cells);
-    for (uint32_t j = 0; j < c->n_categories; j++) {
-        once += cell[j] == 1;
-        twice += cell[j] == 2;
+    size_t worst = 0;
+    double change = 0, tie = 1e-12;
+    for (size_t i = 0; i < p->n_single; i++) {
+        double d = (double)p->cur.cell[i] / n - (double)p->expected[i] / m, gain = fabs(d) - fabs(change);
+        if (gain > tie || (gain > -tie && d > 0 && change < 0)) {
+            change = d;
+            worst = i;
+        }
     }
-    /* names without a cell of their own: each once, or as many twice as their values allow */
-    uint64_t names = c->n_rare, values = cell[drift_column_rare(c)], of_once = names < values ? names : values;
-    once += of_once;
-    twice += (2 * of_once < values ? of_once : values - of_once) / 2;
-    return once ? (uint64_t)ceil(drift_rate_unseen_bound(once, twice, m) * (double)m) : 0;
-}
-
-/* How many cells are looked at one by one.  Where the baseline may have missed names of a hundredth of the values or
- * more, only those with a cell of their own: how much the others have together is decided by which of them it happened
- * to see, and unseen_rate is what watches them. */
-static size_t single_cells(const struct pair *p)
-{
-    const struct drift_column *c = p->column;
-    bool open = c->kind == DRIFT_CATEGORICAL && 100 * (double)hidden(c, p->base.cell) >= p->base.valid;
-    return open ? c->n_categories : c->n_cells;
+    *ret_change = change;
+    return worst;
 }
 
 static void measure_cells(const struct pair *p, struct drift_measure *linf, struct drift_measure *max_cell)
 {
-    const uint64_t *a = p->base.cell, *b = p->cur.cell;
-    size_t k = single_cells(p), i;
-    uint64_t m = total_of(a, k), n = total_of(b, k);
+    const uint64_t *a = p->expected, *b = p->cur.cell;
+    size_t n_cells = p->column->n_cells, cells = n_cells > p->n_single; /* the others are one */
+    uint64_t m = total_of(a, n_cells), n = total_of(b, n_cells);
     struct drift_max_cell t;
     double change;
-    if (drift_max_cell(a, b, k, 0, &t) || drift_cells_linf(a, b, k, &change, &i)) {
-        linf->why = max_cell->why = DRIFT_WHY_ONE_CELL;
-        return;
-    }
-    set_share(a[t.cell], m, b[t.cell], n, fmax(t.share - t.baseline_share, 0), t.p_value, max_cell);
-    set_share(a[i], m, b[i], n, fabs(change), (double)t.cells * drift_rate_p_change(a[i], m, b[i], n), linf);
+    size_t i = worst_cell(p, (double)m, (double)n, &change);
+    for (size_t j = 0; j < p->n_single; j++)
+        cells += a[j] || b[j];
+    set_share(a[i], m, b[i], n, fabs(change), (double)cells * drift_rate_p_change(a[i], m, b[i], n), linf);
+    if (max_cell_among(a, b, n_cells, p->n_single, 0, &t) == 0)
+        set_share(a[t.cell], m, b[t.cell], n, fmax(t.share - t.baseline_share, 0), t.p_value, max_cell);
 }
 
 static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, struct drift_measure *m)
@@ -282,47 +331,29 @@ static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, 
     drift_rate_wilson(k_cur, n_cur, &m->low, &m->high);
 }
 
-/* Of one class, exact; times their number, since the one that moved most is looked at.  Two classes are one share. */
-static double proportion_p(const struct pair *p, size_t worst, size_t n_classes, uint64_t m, uint64_t n)
+/* p: exact; times the number of classes, since the one that moved most is looked at.  Two classes are one share. */
+static void measure_proportion(const struct pair *p, struct drift_measure *ret)
 {
-    double z;
-    uint64_t k1 = p->base.cell[worst], k2 = p->cur.cell[worst];
-    if (n_classes > 2)
-        return (double)n_classes * drift_rate_p_change(k1, m, k2, n);
-    double hits = (double)k1 + (double)k2, all = (double)m + (double)n, share = fmin((double)m, (double)n) / all;
-    if (fmin(hits, all - hits) * share < 5 || drift_rate_z_pooled(k1, m, k2, n, &z))
-        return drift_rate_p_change(k1, m, k2, n);
-    return drift_tail_normal_two_sided(z);
-}
-
-/* The category whose share moved most.  Two shares that move alike differ by rounding only: the risen one is named. */
-static size_t worst_class(const struct pair *p, size_t n_cells, double *ret_change)
-{
-    size_t worst = 0;
-    double change = 0, tie = 1e-12;
-    for (size_t i = 0; i < n_cells; i++) {
-        double d = (double)p->cur.cell[i] / p->cur.valid - (double)p->base.cell[i] / p->base.valid;
-        double gain = fabs(d) - fabs(change);
-        if (gain > tie || (gain > -tie && d > 0 && change < 0)) {
-            change = d;
-            worst = i;
-        }
-    }
-    *ret_change = change;
-    return worst;
-}
-
-static void measure_proportion(const struct pair *p, struct drift_measure *m)
-{
+    const uint64_t *a = p->expected, *b = p->cur.cell;
+    size_t n_cells = p->column->n_cells, classes = n_cells > p->n_single;
+    uint64_t m = total_of(a, n_cells), n = total_of(b, n_cells);
     double change;
-    size_t k = single_cells(p), worst = worst_class(p, k, &change), n_classes = 0, n = p->column->n_cells;
-    for (size_t i = 0; i < k; i++)
-        n_classes += p->base.cell[i] || p->cur.cell[i];
-    uint64_t n_base = total_of(p->base.cell, n), n_cur = total_of(p->cur.cell, n);
-    set(m, fabs(change), (double)p->cur.cell[worst] / (double)n_cur, proportion_p(p, worst, n_classes, n_base, n_cur),
-        0);
-    m->baseline = (double)p->base.cell[worst] / (double)n_base;
-    drift_rate_wilson(p->cur.cell[worst], n_cur, &m->low, &m->high);
+    size_t i = worst_cell(p, (double)m, (double)n, &change);
+    for (size_t j = 0; j < p->n_single; j++)
+        classes += a[j] || b[j];
+    double one = drift_rate_p_change(a[i], m, b[i], n);
+    set_share(a[i], m, b[i], n, fabs(change), classes > 2 ? (double)classes * one : one, ret);
+}
+
+/* The range is that of the baseline's own values: that none of them lies outside says little.  How many of n new ones
+ * do before the second of m is met is as if one of m had been outside. */
+static void measure_outside(const struct pair *p, struct drift_measure *m)
+{
+    uint32_t last = p->column->n_cells - 1;
+    uint64_t before = sum_sat(p->base.cell[0], p->base.cell[last]), now = sum_sat(p->cur.cell[0], p->cur.cell[last]);
+    measure_rate(p, before, now, m);
+    if (!m->why)
+        m->p_value = drift_rate_p_rise(sum_sat(before, 1), p->base.total, now, p->cur.total);
 }
 
 static void measure_rates(const struct pair *p, struct drift_measure *ret)
@@ -334,12 +365,10 @@ static void measure_rates(const struct pair *p, struct drift_measure *ret)
                  &ret[DRIFT_MEASURE_INVALID_RATE]);
     if (p->column->kind == DRIFT_CATEGORICAL) {
         uint32_t u = drift_column_unseen(p->column);
-        uint64_t known = sum_sat(p->base.cell[u], hidden(p->column, p->base.cell));
-        measure_rate(p, known, p->cur.cell[u], &ret[DRIFT_MEASURE_UNSEEN_RATE]);
+        uint64_t known = sum_sat(p->base.cell[u], p->hidden);
+        measure_rate(p, known < p->base.total ? known : p->base.total, p->cur.cell[u], &ret[DRIFT_MEASURE_UNSEEN_RATE]);
     } else if (p->column->bounded) {
-        uint32_t last = p->column->n_cells - 1;
-        measure_rate(p, sum_sat(p->base.cell[0], p->base.cell[last]), sum_sat(p->cur.cell[0], p->cur.cell[last]),
-                     &ret[DRIFT_MEASURE_OUT_OF_RANGE_RATE]);
+        measure_outside(p, &ret[DRIFT_MEASURE_OUT_OF_RANGE_RATE]);
     } else {
         ret[DRIFT_MEASURE_OUT_OF_RANGE_RATE].why = DRIFT_WHY_NOT_DEFINED;
     }
@@ -394,8 +423,8 @@ static void measure_valid(const struct pair *p, struct drift_measure *ret)
     measure_psi(p, &ret[DRIFT_MEASURE_PSI], &ret[DRIFT_MEASURE_PSI_RAW]);
     measure_js(p, &ret[DRIFT_MEASURE_JS]);
     measure_distances(p, &ret[DRIFT_MEASURE_HELLINGER], &ret[DRIFT_MEASURE_TOTAL_VARIATION]);
-    set(&ret[DRIFT_MEASURE_CHI2], t->cramers_v, t->pearson, t->pearson_p, t->dof);
-    set(&ret[DRIFT_MEASURE_G_TEST], sqrt(t->g / (p->base.valid + p->cur.valid)), t->g, t->williams_p, t->dof);
+    set(&ret[DRIFT_MEASURE_CHI2], p->chi2_effect, t->pearson, t->pearson_p, t->dof);
+    set(&ret[DRIFT_MEASURE_G_TEST], p->chi2_effect, t->g, t->williams_p, t->dof);
     if (!numeric)
         measure_proportion(p, &ret[DRIFT_MEASURE_PROPORTION]);
 }
@@ -403,14 +432,15 @@ static void measure_valid(const struct pair *p, struct drift_measure *ret)
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
                           struct drift_measure ret[DRIFT_N_MEASURE])
 {
-    drift_measure_column_law(c, base, cur, NULL, ret);
+    drift_measure_column_law(c, base, cur, NULL, NULL, ret);
 }
 
 void drift_measure_column_law(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,
-                              const struct drift_ks_null *law, struct drift_measure ret[DRIFT_N_MEASURE])
+                              const uint64_t *whole, const struct drift_ks_null *law,
+                              struct drift_measure ret[DRIFT_N_MEASURE])
 {
     struct pair p;
-    pair_init(&p, c, base, cur);
+    pair_init(&p, c, base, cur, whole ? whole : base);
     p.law = law;
     for (int i = 0; i < DRIFT_N_MEASURE; i++)
         ret[i] = (struct drift_measure){

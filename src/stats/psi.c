@@ -190,11 +190,12 @@ int drift_psi_interval(double psi, size_t bins, double m, double n, double confi
 size_t drift_psi_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, size_t n_tail, uint64_t *ret_p,
                       uint64_t *ret_q)
 {
-    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), least = (m + n) / fmin(m, n);
+    double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
     uint64_t pool_p = 0, pool_q = 0;
     size_t k = 0;
     if (!(m > 0) || !(n > 0))
         return 0;
+    double least = fmax(5 * (m + n) / m, (m + n) / n);
     for (size_t i = 0; i < n_cells; i++) {
         uint64_t a = p[i], b = q[i];
         if ((double)a + (double)b < least || i + n_tail >= n_cells) {

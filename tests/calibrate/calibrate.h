@@ -23,7 +23,8 @@ struct scenario {
     size_t windows;  /* of the baseline */
     unsigned events; /* a window */
     bool promised;   /* the specification shows the promise holding here */
-    bool shares;     /* features are categorical, with 2, 3, 8 or 20 categories */
+    bool shares;     /* features are categorical, with 2, 3, 8 or 20 categories and 1 % of nulls */
+    bool own_range;  /* numeric features that stand still, in the range of the baseline's own values; 1 % of nulls */
 };
 
 /* A model with its baseline, its bank and the traffic that goes on. */
@@ -35,6 +36,7 @@ struct world {
     struct drift_phase1 *phase1;
     struct drift_evidence *bank;
     double mu[FEATURES], phase[FEATURES];
+    double beyond[FEATURES][2]; /* own_range: shares of the outermost cells that lie outside; 0 in the baseline */
     int64_t now;
 };
 /* A change of feature 0: mean (log odds of the second category) and standard deviation; {0, 1} is none. */

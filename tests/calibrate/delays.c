@@ -51,7 +51,7 @@ static int delay_run(struct world *w, struct change c, bool *ret_named)
 /* One row a shift, of feature 0 of worlds of one kind; how many medians are later than specified. */
 static int rows(const struct shift *shifts, int n_shifts, bool categories, int worlds, int runs, bool quick)
 {
-    const struct scenario still = {"", 0, 0, 0, 0, 0, BASELINE_WINDOWS, 1000, true, categories};
+    const struct scenario still = {"", 0, 0, 0, 0, 0, BASELINE_WINDOWS, 1000, true, categories, false};
     static int delay[CHANGES][RUNS_MAX];
     int n = 0, failed = 0;
     for (int i = 0; i < worlds; i++) {

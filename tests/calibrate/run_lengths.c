@@ -5,26 +5,29 @@
 #include "driftd/tail.h"
 
 static const struct scenario scenarios[] = {
-    {"independent windows", 0, 0, 0, 0, 0, 336, 1000, true, false},
-    {"independent windows of 200 events", 0, 0, 0, 0, 0, 336, 200, true, false},
-    {"each feature ten times", 0, 0, 0, 0, 10, 336, 1000, true, false},
-    {"wander .02 sd, AR .9", .02, .9, 0, 0, 0, 336, 1000, true, false},
-    {"wander .05 sd, each window its own", .05, 0, 0, 0, 0, 336, 1000, true, false},
-    {"wander .05 sd, AR .9", .05, .9, 0, 0, 0, 336, 1000, true, false},
-    {"daily cycle of .1 sd", 0, 0, .1, 0, 0, 336, 1000, true, false},
-    {"wander .1 sd, AR .7", .1, .7, 0, 0, 0, 336, 1000, false, false},
-    {"wander .05 sd, AR .9, 168 windows", .05, .9, 0, 0, 0, 168, 1000, true, false},
-    {"wander .05 sd, AR .95", .05, .95, 0, 0, 0, 336, 1000, false, false},
-    {"one feature wanders .05 sd, AR .98", .05, .98, 0, 1, 0, 336, 1000, false, false},
-    {"half of the features wander .05 sd, AR .98", .05, .98, 0, 25, 0, 336, 1000, false, false},
-    {"wander .05 sd, AR .98", .05, .98, 0, 0, 0, 336, 1000, false, false},
-    {"wander .05 sd, AR .98, 1008 windows", .05, .98, 0, 0, 0, 1008, 1000, false, false},
-    {"categories, independent windows", 0, 0, 0, 0, 0, 336, 1000, true, true},
-    {"categories, log odds wander .1, each window its own", .1, 0, 0, 0, 0, 336, 1000, true, true},
-    {"categories, log odds wander .1, AR .9", .1, .9, 0, 0, 0, 336, 1000, true, true},
-    {"categories, log odds wander .2, AR .7", .2, .7, 0, 0, 0, 336, 1000, false, true},
-    {"categories, daily cycle of .2 in the log odds", 0, 0, .2, 0, 0, 336, 1000, true, true},
-    {"categories, log odds wander .1, AR .98", .1, .98, 0, 0, 0, 336, 1000, false, true},
+    {"independent windows", 0, 0, 0, 0, 0, 336, 1000, true, false, false},
+    {"independent windows of 200 events", 0, 0, 0, 0, 0, 336, 200, true, false, false},
+    {"each feature ten times", 0, 0, 0, 0, 10, 336, 1000, true, false, false},
+    {"wander .02 sd, AR .9", .02, .9, 0, 0, 0, 336, 1000, true, false, false},
+    {"wander .05 sd, each window its own", .05, 0, 0, 0, 0, 336, 1000, true, false, false},
+    {"wander .05 sd, AR .9", .05, .9, 0, 0, 0, 336, 1000, true, false, false},
+    {"daily cycle of .1 sd", 0, 0, .1, 0, 0, 336, 1000, true, false, false},
+    {"wander .1 sd, AR .7", .1, .7, 0, 0, 0, 336, 1000, false, false, false},
+    {"wander .05 sd, AR .9, 168 windows", .05, .9, 0, 0, 0, 168, 1000, true, false, false},
+    {"wander .05 sd, AR .95", .05, .95, 0, 0, 0, 336, 1000, false, false, false},
+    {"one feature wanders .05 sd, AR .98", .05, .98, 0, 1, 0, 336, 1000, false, false, false},
+    {"half of the features wander .05 sd, AR .98", .05, .98, 0, 25, 0, 336, 1000, false, false, false},
+    {"wander .05 sd, AR .98", .05, .98, 0, 0, 0, 336, 1000, false, false, false},
+    {"wander .05 sd, AR .98, 1008 windows", .05, .98, 0, 0, 0, 1008, 1000, false, false, false},
+    {"own range, nulls", 0, 0, 0, 0, 0, 336, 1000, true, false, true},
+    {"own range, nulls, 168 windows", 0, 0, 0, 0, 0, 168, 1000, true, false, true},
+    {"own range, nulls, 72 windows", 0, 0, 0, 0, 0, 72, 1000, true, false, true},
+    {"categories, independent windows", 0, 0, 0, 0, 0, 336, 1000, true, true, false},
+    {"categories, log odds wander .1, each window its own", .1, 0, 0, 0, 0, 336, 1000, true, true, false},
+    {"categories, log odds wander .1, AR .9", .1, .9, 0, 0, 0, 336, 1000, true, true, false},
+    {"categories, log odds wander .2, AR .7", .2, .7, 0, 0, 0, 336, 1000, false, true, false},
+    {"categories, daily cycle of .2 in the log odds", 0, 0, .2, 0, 0, 336, 1000, true, true, false},
+    {"categories, log odds wander .1, AR .98", .1, .98, 0, 0, 0, 336, 1000, false, true, false},
 };
 
 struct tally {
@@ -117,7 +120,7 @@ static int row(const struct scenario *s, enum drift_evidence_mode mode, bool gua
 
 int table_run_lengths(bool quick, const char *only)
 {
-    int failed = 0, worlds = quick ? 1 : 6, steps = quick ? 500 : 2000;
+    int failed = 0, worlds = quick ? 1 : 6, steps = quick ? 500 : 5000;
     printf(
         "### Windows between false alarms\n\n"
         "Configured: one in %.0f windows. %d features, %d baselines of their own each. An alarm starts the bank anew.\n"

@@ -13,9 +13,10 @@
 enum { BASELINE_EVENTS = 20000 };
 
 /* What the events are like, as masses of cells. */
-enum { CONTINUOUS, SKEWED, TIED, CATEGORIES, OPEN, KINDS };
-static const char *const kind_name[KINDS] = {"continuous", "skewed, 60 % zeros", "Poisson(2)", "30 categories",
-                                             "50,000 names"};
+enum { CONTINUOUS, SKEWED, TIED, CATEGORIES, DECISIONS, OPEN, OPEN_FEW, STEEP, EVEN, KINDS };
+static const char *const kind_name[KINDS] = {"continuous",    "skewed, 60 % zeros", "Poisson(2)",
+                                             "30 categories", "two, 1 %",           "50,000 names",
+                                             "few of them",   "steep names",        "1,000 even names"};
 static const uint64_t sizes[] = {100, 1000, 10000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -35,35 +36,41 @@ static struct drift_layout *layout_make(int kind, double mass[TRAFFIC_CELLS], ui
     static char names[32][8];
     const char *list[32];
     double edges[TRAFFIC_EDGES], sum = 0;
-    uint32_t bins[10], n = kind == TIED ? 10 : kind == CATEGORIES ? 30 : 100;
+    uint32_t bins[10], n = kind == TIED         ? 10
+                           : kind == CATEGORIES ? 30
+                           : kind == DECISIONS  ? 2
+                           : kind == SKEWED     ? 100
+                                                : TRAFFIC_CELLS;
+    bool categorical = kind == CATEGORIES || kind == DECISIONS;
     struct drift_layout *l = drift_layout_new();
     memset(mass, 0, TRAFFIC_CELLS * sizeof *mass);
     for (uint32_t i = 0; i < n; i++) {
-        mass[i] = kind == CONTINUOUS ? 0.01
-                  : kind == SKEWED   ? (i ? 0.4 / 99 : 0.6)
-                  : kind == TIED     ? exp(i * log(2) - 2 - lgamma(i + 1.0))
-                                     : 1 / (i + 1.0);
+        mass[i] = kind == CONTINUOUS  ? i && i < n - 1 ? 0.01 : 0
+                  : kind == SKEWED    ? (i ? 0.4 / 99 : 0.6)
+                  : kind == DECISIONS ? (i ? .01 : .99)
+                  : kind == TIED      ? exp(i * log(2) - 2 - lgamma(i + 1.0))
+                                      : 1 / (i + 1.0);
         sum += mass[i];
         edges[i] = i;
     }
     for (uint32_t i = 0; i < n; i++)
         mass[i] /= sum;
     for (uint32_t b = 0; b < 10; b++)
-        bins[b] = n / 10 * (b + 1);
-    for (uint32_t i = 0; i < n && kind == CATEGORIES; i++) {
+        bins[b] = b < 9 ? n / 10 * (b + 1) + (kind == CONTINUOUS) : n;
+    for (uint32_t i = 0; i < n && categorical; i++) {
         snprintf(names[i], sizeof names[i], "c%u", i);
         list[i] = names[i];
     }
-    int rc = kind == CATEGORIES ? drift_layout_add_categorical(l, DRIFT_FEATURE, "x", list, n, NULL, 0)
-                                : drift_layout_add_numeric(l, DRIFT_FEATURE, "x", edges, n - 1, false,
-                                                           kind == SKEWED ? NULL : bins, kind == SKEWED ? 0 : 10);
+    int rc = categorical ? drift_layout_add_categorical(l, DRIFT_FEATURE, "x", list, n, NULL, 0)
+                         : drift_layout_add_numeric(l, DRIFT_FEATURE, "x", edges, n - 1, kind == CONTINUOUS,
+                                                    kind == SKEWED ? NULL : bins, kind == SKEWED ? 0 : 10);
     if (rc || drift_layout_seal(l))
         abort();
     *ret_cells = n;
     return l;
 }
 
-/* n events; one in fifty is null. */
+/* n events; one in fifty is null, likewise missing, one in two hundred of the wrong type. */
 static void draw(const struct traffic_alias *a, struct drift_rng *r, uint64_t n, uint64_t *counters)
 {
     for (uint64_t i = 0; i < n; i++) {
@@ -73,6 +80,18 @@ static void draw(const struct traffic_alias *a, struct drift_rng *r, uint64_t n,
     }
     for (uint64_t i = 0; i < n / 10; i++)
         counters[DRIFT_NULL] += drift_rng_below(r, 5) == 0;
+    for (uint64_t i = 0; i < n / 10; i++) {
+        counters[DRIFT_MISSING] += drift_rng_below(r, 5) == 0;
+        counters[DRIFT_WRONG_TYPE] += drift_rng_below(r, 20) == 0;
+    }
+}
+
+/* Makes the baseline's extremes the range. */
+static void range_own(const struct drift_column *c, struct drift_rng *r, const uint64_t *base, uint64_t *cur)
+{
+    const uint32_t first = DRIFT_N_SPECIAL, last = DRIFT_N_SPECIAL + c->n_cells - 1;
+    traffic_outside(r, traffic_beyond(r, base[first + 1]), &cur[first + 1], &cur[first]);
+    traffic_outside(r, traffic_beyond(r, base[last - 1]), &cur[last - 1], &cur[last]);
 }
 
 static double count(const struct drift_column *c, const uint64_t *counters)
@@ -141,6 +160,8 @@ static void simulate(int kind, uint64_t n, int trials, struct hits *h)
         memset(cur, 0, sizeof cur);
         draw(&a, &r, BASELINE_EVENTS, base);
         draw(&a, &r, n, cur);
+        if (kind == CONTINUOUS)
+            range_own(&l->columns[0], &r, base, cur);
         window_test(&l->columns[0], kind == TIED ? &null : NULL, base, cur, h);
     }
     drift_layout_free(l);
@@ -148,14 +169,13 @@ static void simulate(int kind, uint64_t n, int trials, struct hits *h)
 
 /* ---- more names than a baseline sees ---- */
 
-enum { NAMES = 50000, OPEN_PART = 10 };
+enum { NAMES = 50000, OPEN_PART = 10, FEW_EVENTS = 2000 };
 
-/* A baseline has about a third of the names, and a tenth of a window it has never seen. */
-static void names_draw(const double *law, struct drift_rng *r, uint64_t n, uint32_t *count)
+static void names_draw(const double *law, uint32_t n_names, struct drift_rng *r, uint64_t n, uint32_t *count)
 {
     memset(count, 0, NAMES * sizeof *count);
     for (uint64_t e = 0; e < n; e++)
-        count[zipf_draw(law, NAMES, r)]++;
+        count[zipf_draw(law, n_names, r)]++;
 }
 
 /* As a baseline is built: the names that it has most often get cells, the others are rare. */
@@ -193,19 +213,21 @@ static struct drift_layout *names_layout(void)
     return l;
 }
 
-static void simulate_names(uint64_t n, int trials, struct hits *h)
+static void simulate_names(int kind, uint64_t n, int trials, struct hits *h)
 {
     static double law[NAMES];
     static uint32_t base[NAMES], cur[NAMES];
     uint64_t p[DRIFT_N_SPECIAL + DRIFT_CATEGORIES_MAX + 2], q[DRIFT_N_SPECIAL + DRIFT_CATEGORIES_MAX + 2];
+    uint32_t n_names = kind == EVEN ? 1000 : kind == STEEP ? 10000 : NAMES;
+    uint64_t m = kind == OPEN || kind == STEEP ? BASELINE_EVENTS : FEW_EVENTS;
     struct drift_layout *l = names_layout();
-    struct drift_rng r = drift_rng_new(7900 + n);
-    zipf_law(law, NAMES);
+    struct drift_rng r = drift_rng_new(7900 + n + 100000 * (uint64_t)(kind - OPEN));
+    zipf_law(law, n_names, kind == EVEN ? 0 : kind == STEEP ? 2 : 1.1);
     for (int i = 0; i < trials; i++) {
         memset(p, 0, sizeof p);
         memset(q, 0, sizeof q);
-        names_draw(law, &r, BASELINE_EVENTS, base);
-        names_draw(law, &r, n, cur);
+        names_draw(law, n_names, &r, m, base);
+        names_draw(law, n_names, &r, n, cur);
         names_cells(base, cur, &l->columns[0], p, q);
         window_test(&l->columns[0], NULL, p, q, h);
     }
@@ -243,17 +265,20 @@ int table_sizes(bool quick)
     for (int s = 0; s < SIZES; s++) {
         for (int k = 0; k < OPEN; k++)
             simulate(k, sizes[s], trials, &h[k][s]);
-        simulate_names(sizes[s], trials / OPEN_PART, &h[OPEN][s]);
+        for (int k = OPEN; k < KINDS; k++)
+            simulate_names(k, sizes[s], trials / OPEN_PART, &h[k][s]);
     }
     printf(
         "### How often tests reject without drift\n\n"
         "Share of %d windows with p <= .05 / p <= .001; baseline of %d events, a new one for each window. A share "
         "well\n"
         "below its level is cautious (ties, few events), one above it cries wolf. By chance alone shares lie within\n"
-        "%.4f / %.4f of their levels. Of names (shares as 1 / rank^1.1; a tenth of a window is new to its baseline) "
-        "there\n"
-        "are %d windows.\n\n| test | events |",
-        trials, BASELINE_EVENTS, 1.96 * sqrt(.05 * .95 / trials), 1.96 * sqrt(.001 / trials), trials / OPEN_PART);
+        "%.4f / %.4f of their levels. Names: %d windows; shares as 1 / rank^1.1, a tenth of a window is new to its "
+        "baseline;\n"
+        "few of them: a baseline of %d; steep: 1 / rank^2 of 10,000; even: 1,000 alike, a baseline of %d.\n\n"
+        "| test | events |",
+        trials, BASELINE_EVENTS, 1.96 * sqrt(.05 * .95 / trials), 1.96 * sqrt(.001 / trials), trials / OPEN_PART,
+        FEW_EVENTS, FEW_EVENTS);
     for (int k = 0; k < KINDS; k++)
         printf(" %s |", kind_name[k]);
     printf("\n|---|---|");
@@ -264,7 +289,7 @@ int table_sizes(bool quick)
         for (int s = 0; s < SIZES; s++) {
             double any = 0;
             for (int k = 0; k < KINDS; k++)
-                any += h[k][s].test[t].at_05;
+                any += h[k][s].test[t].n;
             if (any == 0)
                 continue;
             printf("| %s | %lu |", test_name(t), (unsigned long)sizes[s]);

@@ -36,6 +36,13 @@ static void window_draw(struct world *w, struct change c, struct drift_summary *
         else if (!still)
             traffic_normal(&w->t, mean, sd, &a);
         traffic_draw(&w->t, still ? &w->t.still : &a, &w->r, w->s.events, (uint32_t)f, s);
+        for (unsigned e = 0; e < w->s.events && (w->s.shares || w->s.own_range); e++)
+            s->counts[col->first + DRIFT_NULL] += drift_rng_below(&w->r, 100) == 0;
+        if (w->s.own_range)
+            for (int end = 0; end < 2; end++) {
+                uint64_t *outer = s->counts + col->first + DRIFT_N_SPECIAL + (end ? col->n_cells - 1 : 0);
+                traffic_outside(&w->r, w->beyond[f][end], end ? outer - 1 : outer + 1, outer);
+            }
     }
     w->now += HOUR_MS;
 }
@@ -72,6 +79,12 @@ void world_init(struct world *w, const struct scenario *s, enum drift_evidence_m
         windows[i].summary = one;
         if (drift_summary_merge(w->pooled, one))
             abort();
+    }
+    for (int f = 0; f < FEATURES && s->own_range; f++) {
+        const struct drift_column *col = &w->t.layout->columns[f];
+        const uint64_t *cells = w->pooled->counts + col->first + DRIFT_N_SPECIAL;
+        w->beyond[f][0] = traffic_beyond(&w->r, cells[1]);
+        w->beyond[f][1] = traffic_beyond(&w->r, cells[col->n_cells - 2]);
     }
     if (drift_phase1_fit(w->pooled, windows, s->windows, HOUR_MS, NULL, &w->phase1) ||
         drift_evidence_new(w->phase1, &set, &w->bank))

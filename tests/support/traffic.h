@@ -149,6 +149,21 @@ static inline void traffic_draw(const struct traffic *t, const struct traffic_al
     }
 }
 
+/* Where the baseline's m values end in the outermost cell, as a share of the cell: of it values to come lie outside. */
+static inline double traffic_beyond(struct drift_rng *r, uint64_t m)
+{
+    return m ? 1 - pow(drift_rng_uniform(r), 1 / (double)m) : 1;
+}
+
+/* Of the values in the outermost cell and beyond, this share goes outside. */
+static inline void traffic_outside(struct drift_rng *r, double share, uint64_t *inner, uint64_t *outer)
+{
+    uint64_t n = *inner + *outer;
+    *inner = *outer = 0;
+    for (uint64_t i = 0; i < n; i++)
+        ++*(drift_rng_uniform(r) < share ? outer : inner);
+}
+
 /* A window of n events, all features still; then features may be drawn again after traffic_clear. */
 static inline void traffic_window(const struct traffic *t, struct drift_rng *r, uint64_t n, struct drift_summary *s)
 {

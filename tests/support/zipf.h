@@ -1,4 +1,4 @@
-/* zipf.h - names without end: draws of 0 .. n - 1 with shares as 1 / (i + 1)^1.1.
+/* zipf.h - names without end: draws of 0 .. n - 1 with shares as 1 / (i + 1)^power.
  *
  * Threads: a law is immutable once made. */
 #ifndef DRIFTD_TEST_ZIPF_H
@@ -10,11 +10,11 @@
 #include "support.h"
 
 /* cumulative: shape [n] */
-static inline void zipf_law(double *cumulative, uint32_t n)
+static inline void zipf_law(double *cumulative, uint32_t n, double power)
 {
     double sum = 0;
     for (uint32_t i = 0; i < n; i++)
-        cumulative[i] = sum += pow(i + 1, -1.1);
+        cumulative[i] = sum += pow(i + 1, -power);
     for (uint32_t i = 0; i < n; i++)
         cumulative[i] /= sum;
 }

@@ -143,16 +143,17 @@ def edf(p, q, edges):
 
 
 # ------------------------------------------------------------------ single cells
-def max_cell(p, q, eps=0.0):
+def max_cell(p, q, eps=0.0, looked=None):
+    """Among the first `looked` cells, all if None; shares are of all."""
     m, n = p.sum(), q.sum()
     pi = n * (1 + eps) / (n * (1 + eps) + m)
-    area = np.array([st.binom.sf(c - 1, c + b, pi) if c > (c + b) * pi else 1.0 for b, c in zip(p, q)])
+    area = np.array([st.binom.sf(c - 1, c + b, pi) if c > (c + b) * pi else 1.0 for b, c in zip(p[:looked], q[:looked])])
     i = int(area.argmin())
-    return i, float(area[i]), float(min(1, area[i] * ((p + q) > 0).sum()))
+    return i, float(area[i]), float(min(1, area[i] * ((p + q)[:looked] > 0).sum()))
 
 
-def linf(p, q):
-    d = q / q.sum() - p / p.sum()
+def linf(p, q, looked=None):
+    d = (q / q.sum() - p / p.sum())[:looked]
     i = max((i for i in range(len(d)) if abs(d[i]) > abs(d).max() - 1e-12), key=lambda i: (d[i] > 0, -i))
     return i, float(d[i])
 
@@ -227,20 +228,22 @@ def measure_case(name, kind, base, cur, edges=None, bin_end=None):
                 "baseline": float(baseline), "low": float(value if low is None else low),
                 "high": float(value if high is None else high), "dof": float(dof)}
 
-    def share(i, effect, p_value, m, n):
-        w = st.binomtest(int(q[i]), n).proportion_ci(.95, method="wilson")
-        return row(effect, q[i] / n, p_value, p[i] / m, w.low, w.high)
-    # a baseline that may have missed a hundredth of the values: then only categories with a cell of their own
+    # what a baseline may have missed is its share of unseen ones; a hundredth or more: categories with a cell of their own only
     once, twice = (int((p[:-2] == k).sum()) for k in (1, 2))
-    missed = math.ceil(once + 1.645 * math.sqrt(once + 2 * twice)) if once else 0
-    first = -2 if kind == "categorical" and 100 * missed >= m else None
-    s, u = p[:first], q[:first]
-    k, j = int(s.sum()), int(u.sum())
-    i, _, pv = max_cell(s, u)
-    i = i if pv < 1 or max_cell(s, u)[1] < 1 else 0
-    out["max_cell"] = share(i, max(u[i] / j - s[i] / k, 0), pv, k, j)
-    i, d = linf(s, u)
-    out["linf"] = share(i, abs(d), min(1, ((s + u) > 0).sum() * fisher(int(s[i]), k, int(u[i]), j)), k, j)
+    missed = math.ceil(once + 1.645 * math.sqrt(once + 2 * twice)) if once and kind == "categorical" else 0
+    looked = len(p) - 2 if missed and 100 * missed >= m else None
+    s = p if looked else p + np.r_[np.zeros(len(p) - 1, np.int64), missed]
+    k = int(s.sum())
+
+    def share(i, effect, p_value):
+        w = st.binomtest(int(q[i]), n).proportion_ci(.95, method="wilson")
+        return row(effect, q[i] / n, p_value, s[i] / k, w.low, w.high)
+    i, area, pv = max_cell(s, q, looked=looked)
+    i = i if area < 1 else 0
+    out["max_cell"] = share(i, max(q[i] / n - s[i] / k, 0), pv)
+    i, d = linf(s, q, looked)
+    classes = ((s + q)[:looked] > 0).sum() + (looked is not None)
+    out["linf"] = share(i, abs(d), min(1, classes * fisher(int(s[i]), k, int(q[i]), n)))
     small, tail = min(m, n) / (m + n), 2 if kind == "categorical" else 0
     keep, rare = [], []
     for i, c in enumerate(zip(a, b)):
@@ -254,7 +257,9 @@ def measure_case(name, kind, base, cur, edges=None, bin_end=None):
     X2, G = ((t - E) ** 2 / E).sum(), 2 * sp.rel_entr(t, E).sum()
     williams = 1 + (N / m + N / n - 1) * ((N / t.sum(0)).sum() - 1) / (6 * N * (k - 1)) if k > 1 else 1
     p_chi2 = st.chi2.sf(X2, k - 1) if k > 1 else 1.0
-    out["g_test"] = row(math.sqrt(G / N), G, st.chi2.sf(G / williams, k - 1) if k > 1 else 1.0, dof=k - 1)
+    even = t / t.sum(1)[:, None]
+    even = math.sqrt((np.diff(even, axis=0)[0] ** 2 / even.sum(0)).sum() / 2)
+    out["g_test"] = row(even, G, st.chi2.sf(G / williams, k - 1) if k > 1 else 1.0, dof=k - 1)
     s, u = a / m, b / n
     out["hellinger"] = row(*[math.sqrt(((np.sqrt(s) - np.sqrt(u)) ** 2).sum() / 2)] * 2, p_chi2)
     out["total_variation"] = row(*[np.abs(s - u).sum() / 2] * 2, p_chi2)

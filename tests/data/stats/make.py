@@ -343,23 +343,29 @@ def ks_row(c1, c2):
 
 
 def proportion_row(c1, c2):
-    m, n = int(c1.sum()), int(c2.sum())
-    if 100 * hidden(c1[:-2]) >= m:
-        c1, c2 = c1[:-2], c2[:-2]
-    d = c2 / n - c1 / m
-    i = max((i for i in range(len(d)) if abs(d[i]) > abs(d).max() - 1e-12), key=lambda i: (d[i] > 0, -i))
-    a, b = int(c1[i]), int(c2[i])
-    classes = int(((c1 + c2) > 0).sum())
-    if classes > 2:
-        p = min(1, classes * 2 * min(hypergeom_sf(a, m, b, n), hypergeom_sf(m - a, m, n - b, n)))
+    n, missed = int(c2.sum()), hidden(c1[:-2])
+    if 100 * missed >= c1.sum():  # the others are one class, which is not looked at
+        looked, rest = len(c1) - 2, 1
     else:
-        r = (a + b) / (m + n)
-        if min(a + b, m + n - a - b) * min(m, n) / (m + n) >= 5:
-            p = 2 * st.norm.sf(abs(b / n - a / m) / math.sqrt(r * (1 - r) * (1 / m + 1 / n)))
-        else:
-            p = min(1, 2 * min(hypergeom_sf(a, m, b, n), hypergeom_sf(m - a, m, n - b, n)))
+        looked, rest, c1 = len(c1), 0, c1 + np.r_[np.zeros(len(c1) - 1, np.int64), missed]
+    m = int(c1.sum())
+    d = (c2 / n - c1 / m)[:looked]
+    i = max((i for i in range(looked) if abs(d[i]) > abs(d).max() - 1e-12), key=lambda i: (d[i] > 0, -i))
+    a, b = int(c1[i]), int(c2[i])
+    classes = int(((c1 + c2)[:looked] > 0).sum()) + rest
+    p = min(1, 2 * min(hypergeom_sf(a, m, b, n), hypergeom_sf(m - a, m, n - b, n)))
+    if classes > 2:
+        p = min(1, classes * p)
     w = st.binomtest(b, n).proportion_ci(.95, method="wilson")
     return row(abs(d[i]), b / n, p, a / m, w.low, w.high, 0)
+
+
+def outside_row(k1, n1, k2, n2):
+    """The range is that of the baseline's own values: at most k1 + 1 of the k1 + k2 + 1 outermost ones are the baseline's."""
+    out = rate_row(k1, n1, k2, n2)
+    if n1 and n2:
+        out["p_value"] = float(st.hypergeom(n1 + n2, n1, k1 + k2 + 1).cdf(k1 + 1))
+    return out
 
 
 def hidden(known):
@@ -386,10 +392,14 @@ def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
         psi = psi_rules(b1.astype(float), b2.astype(float))["add_half"]
         p = st.chi2.sf(m * n / (m + n) * psi, bins - 1)
         js = js_distance(b1, b2)
-        chi2 = homogeneity(*pool(b1, b2, 2 if kind == "categorical" else 0))
+        pooled = pool(b1, b2, 2 if kind == "categorical" else 0)
+        chi2 = homogeneity(*pooled)
+        shares = np.array([x / np.sum(x) for x in pooled])
+        shares = shares[:, shares.sum(0) > 0]
+        even = math.sqrt(st.chi2_contingency(shares, correction=False)[0] / 2) if shares.shape[1] > 1 else 0
         out["psi_raw"] = row(psi, psi, p, dof=bins - 1)
         if kind == "categorical":  # the corrected one with what is less than one value expected, rare and unseen together
-            small = (b1 + b2) * min(m, n) / (m + n) < 1
+            small = (b1 + b2) * np.minimum(m / 5, n) / (m + n) < 1
             small[-2:] = True
             few = [np.r_[b[~small], b[small].sum()] for b in (b1, b2)]
             bins = int(((few[0] + few[1]) > 0).sum())
@@ -397,7 +407,7 @@ def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
             p = out["psi_raw"]["p_value"] = float(st.chi2.sf(m * n / (m + n) * psi, bins - 1)) if bins > 1 else 1.0
         out["psi"] = row(max(0, psi - (bins - 1) * (1 / n + 1 / m)), psi, p, dof=bins - 1)
         out["js"] = row(js, js)
-        out["chi2"] = row(chi2["cramers_v"], chi2["chi2"], chi2["chi2_p"], dof=chi2["dof"])
+        out["chi2"] = row(even, chi2["chi2"], chi2["chi2_p"], dof=chi2["dof"])
         out["ks"] = ks_row(c1, c2)
         out["proportion"] = proportion_row(c1, c2)
     out["ks" if kind == "categorical" else "proportion"] = reason(4)
@@ -405,7 +415,7 @@ def measure_case(name, kind, base, cur, bin_end=None, bounded=False):
     out["missing_rate"] = rate_row(int(s1[1]), t1, int(s2[1]), t2)
     out["invalid_rate"] = rate_row(int(s1[2] + s1[3]), t1, int(s2[2] + s2[3]), t2)
     out["unseen_rate"] = rate_row(int(c1[-1]) + hidden(c1[:-2]), t1, int(c2[-1]), t2) if kind == "categorical" else reason(4)
-    out["out_of_range_rate"] = rate_row(int(c1[0] + c1[-1]), t1, int(c2[0] + c2[-1]), t2) if bounded else reason(4)
+    out["out_of_range_rate"] = outside_row(int(c1[0] + c1[-1]), t1, int(c2[0] + c2[-1]), t2) if bounded else reason(4)
     return {"id": name, "kind": "measure", "column": kind, "bounded": bounded, "bin_end": bin_end,
             "base": base.tolist(), "cur": cur.tolist(), "expected": out}
 

@@ -103,7 +103,7 @@ START_TEST(size_of_poisson_counts)
             uint64_t counters[DRIFT_N_SPECIAL + VALUES];
             struct drift_measure m[DRIFT_N_MEASURE], old[DRIFT_N_MEASURE];
             draw(&r, c, sizes[i % 2], counters);
-            drift_measure_column_law(c, ref->pooled->counts + c->first, counters, ref->laws[0], m);
+            drift_measure_column_law(c, ref->pooled->counts + c->first, counters, NULL, ref->laws[0], m);
             drift_measure_column(c, ref->pooled->counts + c->first, counters, old);
             ck_assert(m[DRIFT_MEASURE_KS].drawn && !old[DRIFT_MEASURE_KS].drawn);
             ck_assert_double_eq(m[DRIFT_MEASURE_KS].effect, old[DRIFT_MEASURE_KS].effect);

@@ -66,7 +66,7 @@ static void world_init(struct world *w, struct drift_rng *r, double windows)
 {
     static uint16_t name[WINDOWS][EVENTS];
     static uint32_t count[NAMES];
-    zipf_law(law, NAMES);
+    zipf_law(law, NAMES, 1.1);
     memset(count, 0, sizeof count);
     for (int i = 0; i < WINDOWS; i++)
         for (int e = 0; e < EVENTS; e++)
@@ -198,6 +198,97 @@ START_TEST(next_to_nothing_and_grows)
 }
 END_TEST
 
+static struct drift_layout *small_layout(uint32_t n_own, uint32_t n_rare)
+{
+    static char names[1000][8];
+    static const char *list[1000];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(names[i], sizeof names[i], "c%d", i);
+        list[i] = names[i];
+    }
+    struct drift_layout *l = drift_layout_new();
+    ck_assert_int_eq(drift_layout_add_categorical(l, DRIFT_FEATURE, "x", list, n_own, list + n_own, n_rare), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    return l;
+}
+
+/* Names that an hour's windows had once are no hint that others are to come, when all windows had them often. */
+START_TEST(an_hour_asks_the_whole)
+{
+    enum { OWN_NAMES = 200 };
+    struct drift_layout *l = small_layout(OWN_NAMES, 0);
+    uint64_t whole[DRIFT_N_SPECIAL + OWN_NAMES + 2] = {0}, hour[DRIFT_N_SPECIAL + OWN_NAMES + 2] = {0};
+    uint64_t cur[DRIFT_N_SPECIAL + OWN_NAMES + 2] = {0};
+    struct drift_measure m[DRIFT_N_MEASURE];
+    for (int i = 0; i < OWN_NAMES; i++) {
+        whole[DRIFT_N_SPECIAL + i] = 100;
+        hour[DRIFT_N_SPECIAL + i] = 1 + (uint64_t)(i % 2);
+        cur[DRIFT_N_SPECIAL + i] = 2;
+    }
+    cur[DRIFT_N_SPECIAL + OWN_NAMES + 1] = 40;
+    drift_measure_column_law(&l->columns[0], hour, cur, whole, NULL, m);
+    ck_assert_double_eq(m[DRIFT_MEASURE_UNSEEN_RATE].baseline, 0);
+    ck_assert_double_lt(m[DRIFT_MEASURE_UNSEEN_RATE].p_value, 1e-8);
+    drift_measure_column(&l->columns[0], hour, cur, m);
+    ck_assert_double_gt(m[DRIFT_MEASURE_UNSEEN_RATE].baseline, .3);
+    drift_layout_free(l);
+}
+END_TEST
+
+START_TEST(all_is_new)
+{
+    struct drift_layout *l = small_layout(1, 500);
+    uint64_t base[DRIFT_N_SPECIAL + 3] = {0, 0, 0, 0, 500, 500, 0}, cur[DRIFT_N_SPECIAL + 3] = {0, 0, 0, 0, 0, 0, 1000};
+    struct drift_measure m[DRIFT_N_MEASURE];
+    drift_measure_column(&l->columns[0], base, cur, m);
+    ck_assert_int_eq(m[DRIFT_MEASURE_LINF].why, DRIFT_WHY_NONE);
+    ck_assert_double_eq(m[DRIFT_MEASURE_LINF].effect, .5);
+    ck_assert_double_eq(m[DRIFT_MEASURE_PROPORTION].effect, .5);
+    ck_assert_int_eq(m[DRIFT_MEASURE_MAX_CELL].why, DRIFT_WHY_NONE);
+    ck_assert_double_eq(m[DRIFT_MEASURE_MAX_CELL].effect, 0); /* what has a cell of its own fell */
+    /* a baseline can have missed no more than there is */
+    base[DRIFT_N_SPECIAL] = 1;
+    base[DRIFT_N_SPECIAL + 1] = 0;
+    base[DRIFT_N_SPECIAL + 2] = 1000;
+    drift_measure_column(&l->columns[0], base, cur, m);
+    ck_assert_double_le(m[DRIFT_MEASURE_UNSEEN_RATE].baseline, 1);
+    ck_assert_double_ge(m[DRIFT_MEASURE_UNSEEN_RATE].effect, -1);
+    drift_layout_free(l);
+}
+END_TEST
+
+/* Where names are too many to be kept, those of the first windows are known and later ones are not: which of the two a
+ * name is says when it came, not that anything has changed. */
+START_TEST(names_beyond_what_is_kept)
+{
+    enum { OTHERS = 400 };
+    struct drift_rng r = drift_rng_new(5);
+    struct drift_layout *l = small_layout(100, 500);
+    struct drift_summary *pooled = drift_summary_new(l);
+    struct drift_phase1_window windows[WINDOWS];
+    struct drift_phase1 *p;
+    for (int i = 0; i < WINDOWS; i++) {
+        struct drift_summary *s = drift_summary_new(l);
+        for (int e = 0; e < EVENTS; e++) {
+            bool own = drift_rng_below(&r, EVENTS) >= OTHERS;
+            uint64_t later = drift_rng_below(&r, WINDOWS);
+            s->counts[DRIFT_N_SPECIAL + (own ? drift_rng_below(&r, 100) : later < (uint64_t)i ? 101 : 100)]++;
+        }
+        s->n = EVENTS;
+        ck_assert_int_eq(drift_summary_merge(pooled, s), 0);
+        windows[i] = (struct drift_phase1_window){.start_ms = i * HOUR, .summary = s};
+    }
+    ck_assert_int_eq(drift_phase1_fit(pooled, windows, WINDOWS, HOUR, NULL, &p), 0);
+    ck_assert_msg(drift_phase1_promises(p), "flags %u, column %u: split p %g before window %u", p->flags,
+                  p->column[0].flags, p->column[0].score[0].split_p, p->column[0].score[0].split);
+    drift_phase1_free(p);
+    for (int i = 0; i < WINDOWS; i++)
+        drift_summary_free((struct drift_summary *)windows[i].summary);
+    drift_summary_free(pooled);
+    drift_layout_free(l);
+}
+END_TEST
+
 int main(void)
 {
     drift_stats_init();
@@ -205,5 +296,8 @@ int main(void)
     drift_test_add(s, "new every day", new_every_day, 30);
     drift_test_add(s, "new today", new_today, 30);
     drift_test_add(s, "next to nothing, and grows", next_to_nothing_and_grows, 10);
+    drift_test_add(s, "an hour asks the whole", an_hour_asks_the_whole, 10);
+    drift_test_add(s, "all is new", all_is_new, 10);
+    drift_test_add(s, "names beyond what is kept", names_beyond_what_is_kept, 30);
     return drift_test_run(s);
 }

@@ -175,6 +175,32 @@ START_TEST(saved_and_read)
 }
 END_TEST
 
+/* What is made of counts near the end of their range can be read again. */
+START_TEST(huge_counts)
+{
+    struct world w;
+    struct drift_phase1 *q;
+    static uint8_t bytes[1 << 14];
+    size_t len;
+    world_init(&w, 64, slow);
+    drift_phase1_free(w.p);
+    drift_summary_reset(w.pooled);
+    for (int i = 0; i < WINDOWS; i++) {
+        struct drift_summary *s = (struct drift_summary *)(uintptr_t)w.windows[i].summary;
+        for (uint32_t k = 0; k < w.t.layout->n_counts; k++)
+            s->counts[k] <<= 45;
+        s->n <<= 45;
+        ck_assert_int_eq(drift_summary_merge(w.pooled, s), 0);
+    }
+    ck_assert_int_eq(drift_phase1_fit(w.pooled, w.windows, WINDOWS, HOUR, NULL, &w.p), 0);
+    demand(w.p->column[2].score[0].phi > 1e8, "phi %g", w.p->column[2].score[0].phi);
+    ck_assert_int_eq(drift_phase1_save(w.p, bytes, sizeof bytes, &len), 0);
+    ck_assert_int_eq(drift_phase1_load(bytes, len, w.pooled, &q), 0);
+    drift_phase1_free(q);
+    world_release(&w);
+}
+END_TEST
+
 /* The shares say how still a column stands; they are no streams of evidence. */
 START_TEST(no_streams_of_their_own)
 {
@@ -203,6 +229,7 @@ int main(void)
     drift_test_add(s, "sees slow wander", sees_slow_wander, 20);
     drift_test_add(s, "knows the hours", knows_the_hours, 10);
     drift_test_add(s, "saved and read", saved_and_read, 20);
+    drift_test_add(s, "huge counts", huge_counts, 20);
     drift_test_add(s, "no streams of their own", no_streams_of_their_own, 10);
     return drift_test_run(s);
 }

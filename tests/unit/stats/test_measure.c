@@ -171,6 +171,56 @@ static uint64_t count_draw(struct drift_rng *r)
 }
 
 /* Whatever stands in the counters: finite numbers or a reason. */
+/* P(at least k of n new values lie outside of the range of m): so many are met before the second of the m, from both
+ * ends.  F(j) = P(all of the j outermost are new). */
+static double outside_law(double k, double n, double m)
+{
+    double f = 1;
+    for (double j = 0; j < k; j++)
+        f *= (n - j) / (n + m - j);
+    return f + k * f * (1 - (n - k) / (n + m - k));
+}
+
+START_TEST(range_is_the_baselines_own)
+{
+    static const double edges[2] = {0, 1};
+    static const uint64_t sizes[][2] = {{100, 50}, {20000, 1000}, {20000, 20000}};
+    struct drift_measure m[DRIFT_N_MEASURE];
+    struct drift_layout *l = drift_layout_new();
+    ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, "x", edges, 2, true, NULL, 0), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (uint64_t k = 0; k < 30; k++) {
+            uint64_t base[DRIFT_N_SPECIAL + 3] = {0, 0, 0, 0, 0, sizes[i][0], 0};
+            uint64_t cur[DRIFT_N_SPECIAL + 3] = {0, 0, 0, 0, k / 3, sizes[i][1] - k, k - k / 3};
+            double law = outside_law((double)k, (double)sizes[i][1], (double)sizes[i][0]);
+            drift_measure_column(&l->columns[0], base, cur, m);
+            ck_near(m[DRIFT_MEASURE_OUT_OF_RANGE_RATE].p_value / law, 1, 1e-9);
+            ck_assert_double_eq(m[DRIFT_MEASURE_OUT_OF_RANGE_RATE].baseline, 0);
+        }
+    drift_layout_free(l);
+}
+END_TEST
+
+START_TEST(effects_do_not_depend_on_sizes)
+{
+    static const double edges[1] = {0};
+    static const enum drift_measure_id ids[] = {DRIFT_MEASURE_CHI2, DRIFT_MEASURE_G_TEST};
+    struct drift_measure m[DRIFT_N_MEASURE];
+    struct drift_layout *l = drift_layout_new();
+    ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, "x", edges, 1, false, NULL, 0), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    for (uint64_t size = 1; size <= 1000; size *= 10) {
+        uint64_t base[DRIFT_N_SPECIAL + 2] = {0, 0, 0, 0, 1200 * size, 800 * size};
+        uint64_t cur[DRIFT_N_SPECIAL + 2] = {0, 0, 0, 0, 1000, 1000};
+        drift_measure_column(&l->columns[0], base, cur, m);
+        for (int i = 0; i < 2; i++) /* Cramer's V of two samples of 2,000 */
+            ck_near(m[ids[i]].effect, sqrt((.01 / 1.1 + .01 / .9) / 2), 1e-12);
+    }
+    drift_layout_free(l);
+}
+END_TEST
+
 START_TEST(no_nan_without_a_reason)
 {
     struct drift_layout *l = columns_make();
@@ -277,6 +327,8 @@ int main(void)
     drift_test_add(s, "tails at the ends", tails_at_the_ends, 10);
     drift_test_add(s, "statuses", statuses, 10);
     drift_test_add(s, "names", measure_names, 10);
+    drift_test_add(s, "range is the baseline's own", range_is_the_baselines_own, 10);
+    drift_test_add(s, "effects do not depend on sizes", effects_do_not_depend_on_sizes, 10);
     drift_test_add(s, "no nan without a reason", no_nan_without_a_reason, 60);
     drift_test_add(s, "volume is finite", volume_is_finite, 30);
     drift_test_add(s, "no allocation", measuring_allocates_nothing, 10);
