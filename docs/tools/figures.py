@@ -10,7 +10,7 @@ import os
 import re
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PAGE = os.path.join(ROOT, "docs", "statistics.md")
@@ -65,6 +65,25 @@ def distances_of(shift, scale):
     return float(gap.max()), float(np.trapezoid(gap, x) if hasattr(np, "trapezoid") else np.trapz(gap, x))
 
 
+def rms_of(shift, scale):
+    """Root of the mean squared distance of the two curves, taken over the values of both in equal parts."""
+    x = np.linspace(-12, 12, 24001)
+    square = (stats.norm.cdf(x) - stats.norm.cdf((x - shift) / scale)) ** 2
+    pooled = (stats.norm.pdf(x) + stats.norm.pdf((x - shift) / scale) / scale) / 2
+    return math.sqrt(float(np.sum(square * pooled) * (x[1] - x[0])))
+
+
+def smallest_share(before, n, categories=10, p=0.001 / 50, power=0.9, m=BASELINE):
+    """What the share of one category must rise to so that 9 of 10 windows find it, tested two-sided among all categories."""
+    least = float(stats.norm.isf(p / categories / 2))
+
+    def found(after):
+        pooled = (before * m + after * n) / (m + n)
+        gate = least * math.sqrt(pooled * (1 - pooled) * (1 / m + 1 / n))
+        return float(stats.norm.sf((gate - (after - before)) / math.sqrt(before * (1 - before) / m + after * (1 - after) / n)))
+    return float(optimize.brentq(lambda q: found(q) - power, before * 1.0001, 0.999))
+
+
 def smallest_shift(level, n, power=0.9):
     """Shift in standard deviations that takes PSI above `level` in 9 of 10 windows."""
     return float(optimize.brentq(lambda s: psi_exceeds(level, n, psi_of(deciles(s))) - power, 1e-3, 4))
@@ -101,6 +120,11 @@ def percent(x):
     return "100 %" if x > 0.9995 else "0" if x < 1e-30 else f"{100 * x:.3g} %" if x >= 1e-4 else number(x)
 
 
+def count(x):
+    """Three digits of a number of times, without an exponent."""
+    return f"{float(f'{x:.3g}'):,.0f}" if x >= 100 else f"{x:.3g}"
+
+
 def table(head, rows):
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + ["| " + " | ".join(r) + " |" for r in rows])
 
@@ -123,16 +147,35 @@ def table_size():
         p = np.full(BINS, 1 / BINS)
         hellinger = math.sqrt(float(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2)) / 2)
         rows.append([what, number(psi_of(q)), number(js_of(q)), number(hellinger), number(float(np.abs(p - q).sum() / 2)), number(ks),
-                     number(w1), number(cramer_of(q))])
-    return table(["a normal feature", "`psi`", "`js`", "`hellinger`", "`total_variation`", "`ks`", "`wasserstein`", "`chi2`"], rows)
+                     number(rms_of(shift, scale)), number(w1), number(cramer_of(q))])
+    return table(["a normal feature", "`psi`", "`js`", "`hellinger`", "`total_variation`", "`ks`", "`cvm`", "`wasserstein`", "`chi2`"], rows)
+
+
+def table_share():
+    """One category rises and the others keep their proportions: then it does not matter how many others there are."""
+    rows = []
+    for before, after in ((0.001, 0.004), (0.01, 0.02), (0.01, 0.03), (0.02, 0.09), (0.1, 0.12), (0.1, 0.15), (0.1, 0.2), (0.5, 0.55),
+                          (0.5, 0.6), (0.5, 0.75), (0, 0.01), (0, 0.05)):
+        p, q = np.array([before or 0.5 / BASELINE, 1 - before]), np.array([after, 1 - after])
+        psi = float(np.sum((q - p) * np.log(q / p)))
+        p[0], r = before, (np.array([before, 1 - before]) + q) / 2
+        js = math.sqrt(float(np.sum(special.xlogy(p, p / r) + special.xlogy(q, q / r)) / 2 / math.log(2)))
+        hellinger = math.sqrt(float(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2)) / 2)
+        rise = number(after - before)
+        what = f"{percent(before)} -> {percent(after)}" if before else f"new names, {percent(after)}"
+        rows.append([what, number(psi), number(js), number(hellinger), rise, rise, "0" if before else rise])
+    return table(["a category", "`psi`", "`js`", "`hellinger`", "`total_variation`", "`proportion`, `linf`, `max_cell`", "`unseen_rate`"],
+                 rows)
 
 
 def table_find():
     rows = []
     for n in (200, 1000, 10000, 100000):
         gate = gate_level(n)
-        rows.append([f"{n:,}", number(smallest_shift(0.1, n)), number(smallest_shift(0.2, n)), number(smallest_shift(gate, n)), number(gate)])
-    return table(["values in the window", "raw PSI > .1 finds", "raw PSI > .2 finds", "p < .00002 finds", "that is PSI above"], rows)
+        rows.append([f"{n:,}", number(smallest_shift(0.1, n)), number(smallest_shift(0.2, n)), number(smallest_shift(gate, n)), number(gate),
+                     percent(smallest_share(0.1, n))])
+    return table(["values in the window", "raw PSI > .1 finds", "raw PSI > .2 finds", "p < .00002 finds", "that is PSI above",
+                  "a share of 10 % must reach"], rows)
 
 
 def table_rates():
@@ -151,12 +194,12 @@ def table_alarms():
     rows = []
     for p, what in ((0.05, ".05"), (0.001, ".001"), (0.001 / 50, ".001 / 50 (default gate)"), (1 / 2160 / 50, "1 / (2160 x 50)")):
         window = 1 - (1 - p) ** 50
-        rows.append([what, f"{2160 * 50 * p:,.3g}" if 2160 * 50 * p < 1000 else f"{2160 * 50 * p:,.0f}", f"{2160 * window:,.3g}",
+        rows.append([what, count(2160 * 50 * p), count(2160 * window),
                      f"{1 / window:,.0f} h" if 1 / window < 48 else f"{1 / window / 24:,.0f} d"])
-    return table(["level of each test", "false alarms in 90 days", "windows with one", "mean time between those"], rows)
+    return table(["level of each test", "false alarms of one rule in 90 days", "windows with one", "mean time between those"], rows)
 
 
-TABLES = {"noise": table_noise, "size": table_size, "find": table_find, "rates": table_rates, "alarms": table_alarms}
+TABLES = {"noise": table_noise, "size": table_size, "share": table_share, "find": table_find, "rates": table_rates, "alarms": table_alarms}
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------

@@ -63,6 +63,19 @@ class Statistics(unittest.TestCase):
                     heads = [re.sub(r"[^\w\- ]", "", h.strip().lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", read(target), re.M)]
                     self.assertIn(anchor, heads, link)
 
+    def test_sizes_in_words_are_those_of_the_table(self):
+        """How often KS rejects on a Poisson(2) count at .05, by the continuous law and by the drawn one."""
+        rows = [line.split("|")[1:-1] for line in read(os.path.join(ROOT, "docs", "calibration.md")).splitlines() if line.startswith("| ks")]
+        ends = []
+        for name in ("ks", "ks, by the null law of its cells"):
+            sizes = [100 * float(r[4].split("/")[0]) for r in rows if r[0].strip() == name]
+            self.assertEqual(len(sizes), 3, name)
+            ends.append(f"{min(sizes):.1f} to {max(sizes):.1f} %")
+        page = " ".join(read(figures.PAGE).split())
+        self.assertIn(f"rejects {ends[0]} of undrifted windows of a Poisson(2) count, the drawn one {ends[1]}", page)
+        header = re.sub(r"\s+\*?\s*", " ", read(os.path.join(ROOT, "include", "driftd", "ks_null.h")))
+        self.assertIn(f"rejects {ends[0]} of undrifted windows of a Poisson(2) count", header)
+
     def test_every_measure_is_explained(self):
         rows = re.findall(r'^    X\((?!ID)\w+, "(\w+)", [01], [01], [01],', read(os.path.join(ROOT, "include", "driftd", "measure.h")), re.M)
         self.assertGreater(len(rows), 10)
