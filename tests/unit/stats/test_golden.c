@@ -530,21 +530,21 @@ static const struct {
     int cases, compared_min;
     const char *other_kind; /* performance from labels: not here, counted */
     int other_cases;
-} files[] = {{"nslkdd_features", 49, 10200, NULL, 0},
+} files[] = {{"nslkdd_features", 49, 10140, NULL, 0},
              {"nslkdd_control", 49, 10090, NULL, 0},
              {"nslkdd_small", 44, 9570, NULL, 0},
              {"nslkdd_scores", 8, 720, "metrics", 6},
-             {"nslkdd_stream", 86, 14600, "metrics_stream", 3},
+             {"nslkdd_stream", 86, 14530, "metrics_stream", 3},
              {"nslkdd_windows", 38, 7290, NULL, 0},
-             {"elec2", 27, 4980, NULL, 0},
-             {"phishing_river", 19, 2640, NULL, 0},
+             {"elec2", 27, 4960, NULL, 0},
+             {"phishing_river", 19, 2630, NULL, 0},
              {"phishing_uci", 31, 1020, NULL, 0},
-             {"cicids2017", 20, 5550, NULL, 0},
-             {"gas_drift", 119, 23000, NULL, 0},
-             {"keystroke", 77, 14460, NULL, 0},
+             {"cicids2017", 20, 5520, NULL, 0},
+             {"gas_drift", 119, 22820, NULL, 0},
+             {"keystroke", 77, 14390, NULL, 0},
              {"ssh_auth", 7, 470, NULL, 0},
-             {"nab", 11, 2170, NULL, 0},
-             {"synthetic", 28, 6150, NULL, 0}};
+             {"nab", 11, 2160, NULL, 0},
+             {"synthetic", 28, 6130, NULL, 0}};
 enum { N_FILES = sizeof files / sizeof *files };
 
 static void file_compare(struct comparison *cmp, const json_t *doc, const char *other_kind, int *ret_left_out)
@@ -587,6 +587,9 @@ START_TEST(agrees_with_golden)
     }
     for (int i = 0; i < all.n_patterns; i++)
         printf("excluded %6d  %-28s %s\n", all.pattern[i].used, all.pattern[i].pattern, all.pattern[i].why);
+    printf("excluded %6d  %-28s %s\n", all.noise, "cramer_von_mises.p_*",
+           "below 1e-6, where the reference is rounding noise: asked only whether ours is below, too");
+    ck_assert_int_eq(all.noise, 535);
     comparison_end(&all, "golden", compared_min);
     tables_free();
 }
