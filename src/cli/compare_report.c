@@ -7,6 +7,7 @@
 
 #include "driftd/cells.h"
 
+/* drift_default_rules for features, and invalid values, which none of them watches. */
 static const struct {
     enum drift_measure_id id;
     double warning, critical; /* 0: those of the command line */
