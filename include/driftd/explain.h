@@ -8,6 +8,7 @@
  *     median_*      straight line within the cell; values outside the range count as at its end
  *     category      the one whose share changed most, of those that the baseline has; ties: the risen one, the first
  *     the rates     of all counted events of the column, specials included
+ * Source: own method, the plain moments and medians of values that stand where their cell does: only counts are kept.
  *
  * Texts are plain ASCII but for the names of columns and categories, whose control characters become '?' (and ` becomes
  * '). Cost: O(cells), no allocation.  Threads: pure. */

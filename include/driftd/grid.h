@@ -11,6 +11,7 @@
  * each.  There is no error analysis and no epsilon.  Edge lists that fit no such index of 1024 cells (decades of
  * width next to each other) use a branch-free binary search.
  *
+ * Source: own method; exponents of doubles are a logarithm that costs nothing, and exactness is left to comparing.
  * The proof needs the same arithmetic in builder and lookup: compile with -ffp-contract=off, never with -ffast-math,
  * and leave denormals on.  Memory: 3.2 kB a grid.  Cost: some 10 ns a value, some 40 us to
  * build 100 edges.  Threads: immutable after creation. */

@@ -10,6 +10,10 @@
  * sqrt(n m / (n + m)) D_low.  D is read at cells' upper edges, as drift_ks_cells does (ks.h).
  * The quantiles are p-values' lower ends: for t at or above the quantile of level a, p <= a.  A quantile is the
  * smallest drawn t that at most a share a of the draws reach or exceed; since t is discrete, the size can be below a.
+ * Sources: W. J. Conover, A Kolmogorov goodness-of-fit test for discontinuous distributions, 1972 (that the law is one
+ * of its own); A. C. A. Hope, A simplified Monte Carlo significance test procedure, 1968 (drawing it); P. Massart, The
+ * tight constant in the Dvoretzky-Kiefer-Wolfowitz inequality, 1990 (the tail).  Interpolation: own method, checked
+ * against exact laws.
  *
  * Use: up to DRIFT_KS_NULL_CELLS cells with a value in the baseline; above, ks.h's law of the grid does.
  * Cost: building about 5 ms a cell (once a baseline), a p-value 0.1 to 0.3 us.  The caller keeps the table (plain data,

@@ -13,6 +13,7 @@
  * source of many is enough.  a by least squares for each whole k, then in steps of .1 about the
  * best, and the k that leaves least of sum |q - p|.
  * S_k for a k that is not whole moves a value on by floor(k) exponents, or by one more as often as the fraction says.
+ * Source: own method; a change of unit moves a histogram of exponents as a whole, which needs no edges to be seen.
  *
  * Cost: a few cycles a value; some .3 ms a comparison, no allocation.  Threads: pure.
  * A diagnosis, no test: it has no p-value, and is asked only where a test has found a change. */

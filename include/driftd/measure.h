@@ -148,7 +148,9 @@ void drift_measure_column_law(const struct drift_column *c, const uint64_t *base
  * NO_BASELINE, as when all are empty).
  *   effect = |ln((n + .5) / (mean + .5))|, finite for an empty window; value = n / mean; baseline = mean
  *   p      two-sided, of an over-dispersed Poisson count (negative binomial) with the baseline's mean and variance
- *          s^2 (1 + 1/n_windows), never below the mean's (1 + 1/n_windows): the mean itself is an estimate. */
+ *          s^2 (1 + 1/n_windows), never below the mean's (1 + 1/n_windows): the mean itself is an estimate.
+ * Source: M. Greenwood, G. U. Yule, An inquiry into the nature of frequency distributions representative of multiple
+ * happenings, 1920 (a Poisson count whose mean varies), by moments; 1 + 1/n_windows is the variance of a prediction. */
 void drift_measure_volume(const uint64_t *baseline_n, uint32_t n_windows, uint64_t n, struct drift_measure *ret);
 
 #ifdef __cplusplus

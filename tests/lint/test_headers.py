@@ -34,6 +34,19 @@ class Library(unittest.TestCase):
         self.assertEqual([n for n, text in about.items() if not re.search(r"[Cc]osts?:?\b|O\(", text)], [], "no cost in the head")
         self.assertEqual([n for n, text in about.items() if "hread" not in text], [], "no thread rule in the head")
 
+    def test_each_header_names_the_source_of_what_it_computes(self):
+        """A paper with author and year, or "own method" and why."""
+        no_formula = {"driftd.h", "version.h", "error.h", "layout.h", "summary.h",  # names and counters
+                      "sums.h"}  # adds integers
+        paper = re.compile(r"[A-Z]\. (?:[A-Z]\. )*(?:de |van )?[A-Z][a-z]+.*?\b(?:1[89]|20)\d\d\b"
+                           r"|\b[A-Z][a-z]+(?:, [A-Z][a-z]+| et al\.)? (?:19|20)\d\d\b")
+        bare = set()
+        for h in library.headers():
+            said = " ".join([*h.about, *(line for item in h.items for line in item.comment)])
+            if not paper.search(said) and "own method" not in said:
+                bare.add(h.name)
+        self.assertEqual(bare, no_formula, "without a source")
+
     def test_functions_are_found_whatever_their_form(self):
         """The reader above knows declarations by their layout; any name followed by a bracket counts here."""
         for h in library.headers():
