@@ -641,7 +641,7 @@ def measures(column, base, window):
     """PSI corrected for noise, as its header defines it, and the rates: effects by name."""
     def rise(pick, more=0):
         a, b = sum(base), sum(window)
-        return sum(pick(window)) / b - (sum(pick(base)) + more) / a if a and b else None
+        return sum(pick(window)) / b - min(sum(pick(base)) + more, a) / a if a and b else None
     out = {"null_rate": rise(lambda c: c[0:1]), "missing_rate": rise(lambda c: c[1:2]), "invalid_rate": rise(lambda c: c[2:4])}
     if column["kind"] == "categorical":
         out["unseen_rate"] = rise(lambda c: c[-1:], missed(column, base[len(SPECIALS):]))
@@ -664,9 +664,9 @@ def missed(column, cells):
 
 
 def together(p, q):
-    """Categories of which the smaller side can expect one stay apart; the others, rare and unseen ones too, are one."""
+    """Categories of which the baseline can expect five and the window one stay apart; the others, rare and unseen ones too, are one."""
     m, n = sum(p), sum(q)
-    apart = [i < len(p) - 2 and (a + b) * min(m, n) >= m + n for i, (a, b) in enumerate(zip(p, q))]
+    apart = [i < len(p) - 2 and (a + b) * min(m / 5, n) >= m + n for i, (a, b) in enumerate(zip(p, q))]
     return [[x for x, own in zip(side, apart) if own] + [sum(x for x, own in zip(side, apart) if not own)] for side in (p, q)]
 
 
