@@ -11,6 +11,8 @@
  *     e = exp(theta z - max(theta^2 / 2, K_n(theta / sqrt(phi)) + theta^2 (1 - 1/phi) / 2))      K_n: legendre.h
  * PSI and the largest cell: z = Q^-1(p), e = exp(theta z - theta^2 / 2), p of the non-central law against delta_eff,
  * and of min(1, C min_j P(Poisson(n h_j) >= c_j)) with h_j the upper limit of cell j's share.
+ * A tolerance d that the user sets, in nats of PSI, is instead of the delta of phase I; and as PSI is about the sum of
+ * the squares of mean scores, sqrt(n d / phi) is taken off z of either score, and h_j becomes h + sqrt(d h (1 - h)).
  *
  * Rates, k of n, limit r0 (phase1.h), r1 = r0 {1.25, 1.5, 2, 4} or r0 {.8, .67, .5, .25}:
  *
@@ -80,10 +82,11 @@ enum drift_evidence_level { DRIFT_EVIDENCE_OK, DRIFT_EVIDENCE_WARN, DRIFT_EVIDEN
 struct drift_evidence_settings {
     double windows; /* A: mean windows between false alarms, 10 .. 1e9 */
     enum drift_evidence_mode mode;
-    bool glitch_guard;      /* no update multiplies by more than sqrt(A): one window cannot alarm alone */
-    uint32_t clear_windows; /* 0: 24 */
-    const double *weight;   /* [n_columns], >= 0, any sum; NULL: 1 for features, score, decision and label, else 0.
-                             * Inside a column rates share a fifth, the other streams the rest. */
+    bool glitch_guard;       /* no update multiplies by more than sqrt(A): one window cannot alarm alone */
+    uint32_t clear_windows;  /* 0: 24 */
+    const double *weight;    /* [n_columns], >= 0, any sum; NULL: 1 for features, score, decision and label, else 0.
+                              * Inside a column rates share a fifth, the other streams the rest. */
+    const double *tolerance; /* [n_columns] or NULL: PSI that is no drift, nats, < 1e6; negative: what phase I says */
 };
 
 struct drift_evidence_column {

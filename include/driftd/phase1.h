@@ -143,9 +143,8 @@ struct drift_phase1 {
 };
 
 struct drift_phase1_settings {
-    double q;                /* 0: 2 */
-    double delta_min;        /* least tolerance of PSI, nats */
-    const double *tolerance; /* [n_columns] or NULL: given by the user, overrides delta; negative: not given */
+    double q;         /* 0: 2 */
+    double delta_min; /* least tolerance of PSI, nats; evidence.h has the user's own */
     bool no_season;
 };
 

@@ -49,6 +49,9 @@ static int settings_check(const struct drift_evidence_settings *set, const struc
     for (uint32_t i = 0; set->weight && i < l->n_columns; i++)
         if (!(set->weight[i] >= 0 && set->weight[i] <= 1e9))
             return DRIFT_E_RANGE;
+    for (uint32_t i = 0; set->tolerance && i < l->n_columns; i++)
+        if (!(set->tolerance[i] < 1e6))
+            return DRIFT_E_RANGE;
     return 0;
 }
 
@@ -70,7 +73,7 @@ static int columns_init(struct drift_evidence *e)
         struct bank_column *b = &e->column[i];
         b->weight = weight_of(&e->set, &l->columns[i], i);
         if (b->weight > 0)
-            streams_init(b, &e->phase1->column[i], &l->columns[i]);
+            streams_init(b, &e->phase1->column[i], &l->columns[i], e->set.tolerance ? e->set.tolerance[i] : -1);
         for (int s = 0; s < DRIFT_N_STREAM; s++) {
             b->view.watched = b->view.watched || b->stream[s].used;
             e->shape = shape_add(e->shape, b->stream[s].used ? "1" : "0", 1);
@@ -104,7 +107,7 @@ int drift_evidence_new(const struct drift_phase1 *phase1, const struct drift_evi
     e->groups = calloc(cells, sizeof *e->groups);
     e->order = calloc(columns, sizeof *e->order);
     rc = e->column && e->groups && e->order ? columns_init(e) : DRIFT_E_MEMORY;
-    e->set.weight = NULL; /* the caller's; read */
+    e->set.weight = e->set.tolerance = NULL; /* the caller's; read */
     if (rc) {
         drift_evidence_free(e);
         return rc;

@@ -27,6 +27,7 @@ struct bank_column {
     bool latched;
     uint32_t n_clear; /* windows in z_sum */
     double weight;
+    double tolerance, delta_eff; /* nats: what the user allows, 0 without; PSI's with the baseline's own error */
     struct stream stream[DRIFT_N_STREAM];
     struct drift_evidence_column view;
 };
@@ -42,8 +43,9 @@ struct drift_evidence {
     uint32_t *order;  /* workspace, columns */
 };
 
-/* Prepares a column's streams: which exist, their weights inside the column, constants. */
-void streams_init(struct bank_column *b, const struct drift_phase1_column *p, const struct drift_column *c);
+/* Prepares a column's streams: which exist, their weights inside the column, constants.  tolerance: negative: none. */
+void streams_init(struct bank_column *b, const struct drift_phase1_column *p, const struct drift_column *c,
+                  double tolerance);
 /* ln e of z for each theta; charge NULL: theta^2 / 2.  Returns z, clipped. */
 double streams_bets(double z, const double charge[BETS], double log_e[BETS]);
 /* z and log_e of a window's counters; view.live says which have any. */

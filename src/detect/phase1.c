@@ -56,9 +56,6 @@ static int task_check(const struct phase1_task *t)
     if (!(t->set.q >= 0 && t->set.q < 100) || !(t->set.delta_min >= 0 && t->set.delta_min < 1e6) ||
         t->n_windows > INT32_MAX)
         return DRIFT_E_RANGE;
-    for (uint32_t i = 0; t->set.tolerance && i < t->pooled->layout->n_columns; i++)
-        if (!(t->set.tolerance[i] < 1e6))
-            return DRIFT_E_RANGE;
     for (size_t i = 0; i < t->n_windows; i++) {
         const struct drift_summary *s = t->windows[i].summary;
         if (s->layout != t->pooled->layout && strcmp(s->layout->digest, t->pooled->layout->digest) != 0)

@@ -378,8 +378,6 @@ int phase1_column_fit(const struct phase1_task *t, struct phase1_view *v, uint32
         return rc;
     if (p->m)
         variation_fit(t, v, p, cells);
-    if (t->set.tolerance && t->set.tolerance[i] >= 0)
-        p->delta = t->set.tolerance[i];
     p->delta_eff = p->m ? drift_psi_tolerance(p->delta, p->n_groups, (double)p->m) : 0;
     phase1_column_limits(p, c, cells);
     for (unsigned r = 0; r < DRIFT_PHASE1_SCORES; r++)

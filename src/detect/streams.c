@@ -61,8 +61,11 @@ static void weights_share(struct bank_column *b)
     }
 }
 
-void streams_init(struct bank_column *b, const struct drift_phase1_column *p, const struct drift_column *c)
+void streams_init(struct bank_column *b, const struct drift_phase1_column *p, const struct drift_column *c,
+                  double tolerance)
 {
+    b->tolerance = fmax(tolerance, 0);
+    b->delta_eff = tolerance >= 0 && p->m ? drift_psi_tolerance(tolerance, p->n_groups, (double)p->m) : p->delta_eff;
     for (int r = 0; p->basis && r < DRIFT_PHASE1_SCORES; r++)
         b->stream[DRIFT_STREAM_V1_UP + 2 * r].used = b->stream[DRIFT_STREAM_V1_DOWN + 2 * r].used = p->score[r].used;
     b->stream[DRIFT_STREAM_PSI].used = p->m && p->n_groups > 1;
@@ -99,14 +102,15 @@ static void scores_measure(struct bank_column *b, const struct drift_phase1 *pha
     drift_phase1_adjust(p, start_ms, n, v);
     for (int r = 0; r < DRIFT_PHASE1_SCORES && p->score[r].used; r++) {
         double up[BETS], down[BETS], phi = drift_phase1_dispersion(p->score[r].phi, n, p->n_typical, windows);
+        double off = offset + sqrt(n * b->tolerance / phi);
         int at = DRIFT_STREAM_V1_UP + 2 * r;
         drift_legendre_tilt(p->mass, p->basis + (size_t)r * n_cells, n_cells, n, 1 / sqrt(phi), up, down);
         for (int k = 0; k < BETS; k++) { /* the wander's part of the variance is taken as normal */
             up[k] += theta[k] * theta[k] * (1 - 1 / phi) / 2;
             down[k] += theta[k] * theta[k] * (1 - 1 / phi) / 2;
         }
-        stream_put(b, at, v[r] / sqrt(phi) - offset, up);
-        stream_put(b, at + 1, -v[r] / sqrt(phi) - offset, down);
+        stream_put(b, at, v[r] / sqrt(phi) - off, up);
+        stream_put(b, at + 1, -v[r] / sqrt(phi) - off, down);
     }
 }
 
@@ -124,7 +128,7 @@ static void psi_measure(struct bank_column *b, const struct drift_phase1_column 
         return;
     if (drift_psi(p->group_count, groups, p->n_groups, DRIFT_PSI_ADD_HALF, &psi, &bins))
         return;
-    double tail = drift_psi_p_tolerance(psi, bins, (double)p->m, n, p->delta_eff);
+    double tail = drift_psi_p_tolerance(psi, bins, (double)p->m, n, b->delta_eff);
     stream_put(b, DRIFT_STREAM_PSI, tail > 0 ? gsl_cdf_ugaussian_Qinv(fmin(tail, 1)) : Z_MAX, NULL);
 }
 
@@ -140,7 +144,8 @@ static void cells_measure(struct bank_column *b, const struct drift_phase1_colum
     double least = 1;
     size_t unseen = n_cells - 1; /* has a stream of its own */
     for (size_t j = 0; j < unseen; j++) {
-        double mean = n * p->cell_high[j], c = (double)cells[j];
+        double h = p->cell_high[j], c = (double)cells[j];
+        double mean = n * fmin(h + sqrt(b->tolerance * h * (1 - h)), 1);
         if (c > mean + 2 * sqrt(mean * phi)) /* others cannot have the least p that counts */
             least = fmin(least, count_tail(c, mean, phi));
     }

@@ -4,6 +4,7 @@
 #include "driftd/error.h"
 #include "driftd/evidence.h"
 #include "driftd/legendre.h"
+#include "driftd/psi.h"
 #include "driftd/tail.h"
 
 enum { FEATURES = 6, WINDOWS = 120, EVENTS = 400 };
@@ -71,6 +72,19 @@ static struct drift_evidence_result step(struct world *w, double mu, double sd)
     return res;
 }
 
+/* P(the last window's PSI or more | the tolerance). */
+static double psi_tail(const struct world *w, const struct drift_phase1_column *p, const struct drift_column *c,
+                       double tolerance)
+{
+    uint64_t groups[TRAFFIC_CELLS] = {0};
+    double psi, m = (double)p->m;
+    size_t bins;
+    for (uint32_t j = 0; j < c->n_cells; j++)
+        groups[p->group[j]] += drift_summary_cells(w->window, c)[j];
+    ck_assert_int_eq(drift_psi(p->group_count, groups, p->n_groups, DRIFT_PSI_ADD_HALF, &psi, &bins), 0);
+    return drift_psi_p_tolerance(psi, bins, m, EVENTS, drift_psi_tolerance(tolerance, bins, m));
+}
+
 static const struct drift_evidence_settings monthly = {.windows = 720};
 
 START_TEST(reference_values)
@@ -94,13 +108,14 @@ START_TEST(reference_values)
 }
 END_TEST
 
-/* Recomputes one stream's R from z and counts alone, by the header's formulas, over a hundred windows. */
-START_TEST(follows_its_formula)
+/* Recomputes one stream's R from z and counts alone, by the header's formulas, over a hundred windows; with a user's
+ * tolerance in the second round. */
+static void follow_formula(bool with)
 {
-    static const double theta[4] = {.5, 1, 2, 4};
+    static const double theta[4] = {.5, 1, 2, 4}, tolerance[FEATURES] = {.003, -1, -1, -1, -1, -1};
     struct world w;
     double r[2][4] = {{0}};
-    world_init(&w, 1, 2, &(struct drift_evidence_settings){.windows = 1e9});
+    world_init(&w, 1, 2, &(struct drift_evidence_settings){.windows = 1e9, .tolerance = with ? tolerance : NULL});
     const struct drift_phase1_column *p = &w.phase1->column[0];
     const struct drift_column *c = &w.t.layout->columns[0];
     for (int i = 0; i < 100; i++) {
@@ -109,8 +124,10 @@ START_TEST(follows_its_formula)
         double v1, phi = p->score[0].phi, mean[2] = {0};
         ck_assert_int_eq(drift_legendre_score(p->basis, drift_summary_cells(w.window, c), c->n_cells, &v1), 0);
         double z = v1 / sqrt(phi) - 2 * sqrt(EVENTS / (double)p->m);
+        z -= with ? sqrt(EVENTS * tolerance[0] / phi) : 0;
         ck_near(v->z[DRIFT_STREAM_V1_UP], z, 1e-9);
-        double psi = fmin(fmax(v->z[DRIFT_STREAM_PSI], -8), 8);
+        double psi = v->z[DRIFT_STREAM_PSI], tail = psi_tail(&w, p, c, with ? tolerance[0] : p->delta);
+        demand(fabs(drift_tail_normal(psi) - tail) < 1e-9, "window %d: psi %g and %g", i, drift_tail_normal(psi), tail);
         for (int k = 0; k < 4; k++) {
             double cgf = drift_legendre_cgf(p->mass, p->basis, c->n_cells, EVENTS, theta[k] / sqrt(phi));
             double charge = fmax(theta[k] * theta[k] / 2, cgf + theta[k] * theta[k] * (1 - 1 / phi) / 2);
@@ -124,6 +141,12 @@ START_TEST(follows_its_formula)
         demand(fabs(log(mean[1]) - v->log_r_stream[DRIFT_STREAM_PSI]) < 1e-6, "window %d, psi", i);
     }
     world_release(&w);
+}
+
+START_TEST(follows_its_formula)
+{
+    follow_formula(false);
+    follow_formula(true);
 }
 END_TEST
 
@@ -357,7 +380,8 @@ START_TEST(settings)
 {
     struct world w;
     struct drift_evidence *e;
-    double weight[FEATURES] = {0}, windows;
+    double weight[FEATURES] = {0}, tolerance[FEATURES] = {0}, windows;
+    static const double wrong[] = {NAN, INFINITY, 1e6};
     world_init(&w, 8, 2, &monthly);
     struct drift_evidence_settings set = {.windows = 720, .weight = weight};
     ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), DRIFT_E_EMPTY);
@@ -367,6 +391,12 @@ START_TEST(settings)
     drift_evidence_free(e);
     weight[2] = NAN;
     ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), DRIFT_E_RANGE);
+    weight[2] = 1;
+    set.tolerance = tolerance;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        tolerance[1] = wrong[i];
+        ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), DRIFT_E_RANGE);
+    }
     set = (struct drift_evidence_settings){.windows = 9};
     ck_assert_int_eq(drift_evidence_new(w.phase1, &set, &e), DRIFT_E_RANGE);
     ck_assert_int_eq(drift_false_alarms_parse("1 per 90d", HOUR, &windows), 0);
@@ -397,6 +427,80 @@ START_TEST(settings)
 }
 END_TEST
 
+/* A shift of .1 standard deviations is a PSI of .01: with .04 allowed it is none, whichever way and however long it
+ * lasts; one of .4 is found all the same, and other columns are watched as before. */
+START_TEST(tolerated)
+{
+    static const double tolerance[FEATURES] = {.04, -1, -1, -1, -1, -1};
+    static const struct {
+        double mu, sd;
+        bool found[2]; /* without, with */
+    } moves[] = {{.1, 1, {true, false}},
+                 {-.1, 1, {true, false}},
+                 {0, 1.1, {true, false}},
+                 {0, .92, {true, false}},
+                 {.4, 1, {true, true}}};
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+        for (int with = 0; with < 2; with++) {
+            struct world w;
+            struct drift_evidence_settings set = {.windows = 720, .tolerance = with ? tolerance : NULL};
+            double most = 0;
+            bool alarm = false;
+            world_init(&w, 20, 2, &set);
+            for (int t = 0; t < 200; t++) {
+                alarm |= step(&w, moves[i].mu, moves[i].sd).alarm;
+                const double *z = drift_evidence_of(w.bank, 0)->log_r_stream;
+                for (int s = DRIFT_STREAM_V1_UP; s <= DRIFT_STREAM_PSI; s++)
+                    most = fmax(most, z[s]);
+            }
+            demand(alarm == moves[i].found[with], "move %zu, %s: %d", i, with ? "with" : "without", alarm);
+            demand(alarm || most < log(720) / 2, "move %zu: evidence of %g", i, most);
+            world_release(&w);
+        }
+}
+END_TEST
+
+/* A category of 14 % that rises by 3 points (psi .008): seen by PSI, and by the largest cell alone. */
+START_TEST(tolerated_category)
+{
+    enum { VALUES = 4000 };
+    static const uint32_t n_categories[1] = {20};
+    static const double tolerance[1] = {.03};
+    for (int with = 0; with < 2; with++) {
+        struct traffic t;
+        struct traffic_alias still, risen;
+        struct drift_phase1 *p;
+        struct drift_evidence *e;
+        struct drift_evidence_result res = {0};
+        struct drift_evidence_settings set = {.windows = 720, .tolerance = with ? tolerance : NULL};
+        struct drift_rng r = drift_rng_new(30);
+        int alarms = 0;
+        traffic_categories_init(&t, 1, n_categories);
+        traffic_odds(&t, 0, 0, &still);
+        traffic_odds(&t, 0, .25, &risen);
+        struct drift_summary *pooled = drift_summary_new(t.layout), *s = drift_summary_new(t.layout);
+        pooled->n = 1000000;
+        traffic_draw(&t, &still, &r, pooled->n, 0, pooled);
+        ck_assert_int_eq(drift_phase1_fit(pooled, NULL, 0, HOUR, NULL, &p), 0);
+        ck_assert_int_eq(drift_evidence_new(p, &set, &e), 0);
+        for (int i = 0; i < 100; i++) {
+            drift_summary_reset(s);
+            s->n = VALUES;
+            traffic_draw(&t, &risen, &r, VALUES, 0, s);
+            ck_assert_int_eq(drift_evidence_update(e, s->counts, i * HOUR, 1, &res), 0);
+            alarms += res.alarm;
+        }
+        demand((alarms > 0) == !with && (!with || res.evidence < log(100)), "%d: %d alarms, evidence %g", with, alarms,
+               res.evidence);
+        drift_evidence_free(e);
+        drift_phase1_free(p);
+        drift_summary_free(pooled);
+        drift_summary_free(s);
+        traffic_release(&t);
+    }
+}
+END_TEST
+
 int main(void)
 {
     drift_stats_init();
@@ -411,6 +515,8 @@ int main(void)
     drift_test_add(s, "hostile state", hostile_state, 30);
     drift_test_add(s, "odd windows", odd_windows, 20);
     drift_test_add(s, "glitch guard", glitch_guard, 20);
+    drift_test_add(s, "tolerated", tolerated, 30);
+    drift_test_add(s, "tolerated category", tolerated_category, 10);
     drift_test_add(s, "settings", settings, 10);
     return drift_test_run(s);
 }
