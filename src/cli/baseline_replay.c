@@ -40,21 +40,17 @@ int drift_baseline_replay(struct drift_baseline *b, const struct drift_model *m)
     if (ch->n_windows < DRIFT_PHASE1_WINDOWS_MIN || !ch->pooled->n)
         return 0;
     struct drift_phase1_window *list = drift_xcalloc(ch->n_windows, sizeof *list);
-    double *weight = drift_xcalloc(ch->layout->n_columns, sizeof *weight);
+    double *each = drift_xcalloc(2 * (size_t)ch->layout->n_columns + 1, sizeof *each);
     struct drift_phase1 *p = NULL;
     struct drift_replay replay;
     for (size_t i = 0; i < ch->n_windows; i++)
         list[i] = (struct drift_phase1_window){ch->windows[i].start_ms, ch->windows[i].summary};
-    for (uint32_t i = 0; i < ch->layout->n_columns; i++)
-        weight[i] = drift_evidence_config_weight(e, &ch->layout->columns[i]);
-    struct drift_evidence_settings set = {.windows = e->false_alarms ? e->windows : usual_windows,
-                                          .mode = e->mode,
-                                          .glitch_guard = e->glitch_guard,
-                                          .weight = weight};
+    struct drift_evidence_settings set = drift_evidence_config_settings(e, ch->layout, each);
+    set.windows = e->false_alarms ? e->windows : usual_windows;
     int rc = drift_phase1_fit(ch->pooled, list, ch->n_windows, ch->window_ms, NULL, &p);
     rc = rc ? rc : drift_replay(p, &set, ch->pooled, list, ch->n_windows, p->pool_hash, &replay);
     drift_phase1_free(p);
-    free(weight);
+    free(each);
     free(list);
     if (!rc)
         meta_add(b, &replay);

@@ -57,13 +57,31 @@ enum drift_kind drift_model_type(const struct drift_model *m, const char *featur
     return 0;
 }
 
-double drift_evidence_config_weight(const struct drift_evidence_config *e, const struct drift_column *c)
+static double number_of(const struct drift_evidence_number *list, size_t n, const struct drift_column *c,
+                        double fallback)
 {
-    double fallback = c->role == DRIFT_FEATURE || c->role == DRIFT_SCORE || c->role == DRIFT_DECISION;
-    for (size_t i = 0; i < e->n_weights && c->role == DRIFT_FEATURE; i++)
-        if (drift_glob_match(e->weights[i].name, c->name))
-            return e->weights[i].weight;
+    for (size_t i = 0; i < n && c->role == DRIFT_FEATURE; i++)
+        if (drift_glob_match(list[i].name, c->name))
+            return list[i].value;
     return fallback;
+}
+
+struct drift_evidence_settings drift_evidence_config_settings(const struct drift_evidence_config *e,
+                                                              const struct drift_layout *l, double *each)
+{
+    double *tolerance = each + l->n_columns;
+    for (uint32_t i = 0; i < l->n_columns; i++) {
+        const struct drift_column *c = &l->columns[i];
+        bool watched = c->role == DRIFT_FEATURE || c->role == DRIFT_SCORE || c->role == DRIFT_DECISION;
+        each[i] = number_of(e->weights, e->n_weights, c, watched);
+        tolerance[i] = number_of(e->tolerances, e->n_tolerances, c, -1);
+    }
+    return (struct drift_evidence_settings){.windows = e->windows,
+                                            .mode = e->mode,
+                                            .glitch_guard = e->glitch_guard,
+                                            .clear_windows = e->clear_windows,
+                                            .weight = each,
+                                            .tolerance = tolerance};
 }
 
 /* "dir" of "dir/file"; "" when there is none. */

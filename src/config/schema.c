@@ -908,11 +908,18 @@ static const struct drift_schema_choice evidence_modes[] = {
     {NULL, 0, NULL}};
 static const struct drift_schema_row evidence_weight = {.key = "",
                                                         .type = DRIFT_T_NUMBER,
-                                                        AT(drift_evidence_weight, weight),
+                                                        AT(drift_evidence_number, value),
                                                         .min = 0,
                                                         .max = 1e6,
                                                         .help = "weight of the features of that name (with `*` and "
                                                                 "`?`); 0: not watched"};
+static const struct drift_schema_row evidence_tolerance = {
+    .key = "",
+    .type = DRIFT_T_NUMBER,
+    AT(drift_evidence_number, value),
+    .min = 0,
+    .max = 10,
+    .help = "of the features of that name (with `*` and `?`), in nats of PSI; 0: none"};
 static const struct drift_schema_row evidence_keys[] = {
     {.key = "false_alarms",
      .type = DRIFT_T_TEXT,
@@ -945,6 +952,15 @@ static const struct drift_schema_row evidence_keys[] = {
      .max_items = 4096,
      .fallback_words = "1 each",
      .help = "weight by feature name; the first that matches"},
+    {.key = "tolerance",
+     .type = DRIFT_T_NAMED,
+     MANY(drift_model, evidence.tolerances, evidence.n_tolerances),
+     .elem = &evidence_tolerance,
+     .max_items = 4096,
+     .fallback_words = "from the baseline's windows",
+     .help =
+         "change that is no drift, by feature name, the first that matches; in nats of PSI, the square of a shift in "
+         "standard deviations: .01 is one of .1 sd, .04 one of .2 sd"},
     {.key = NULL}};
 static const struct drift_schema_choice detector_kinds[] = {
 #define X(id, name, help) {name, DRIFT_DETECTOR_##id, help},

@@ -18,7 +18,6 @@ static const double RATIO_MAX = 1e6; /* of evidence and threshold, so that effec
 struct drift_bank {
     struct drift_phase1 *phase1;
     struct drift_evidence *engine;
-    double *weight;
     uint8_t *bytes; /* of a state: as it begins in the first half, as it is in the second */
     size_t cap;
     char setting[33];
@@ -27,10 +26,8 @@ struct drift_bank {
 static void engine_free(struct drift_bank *b)
 {
     drift_evidence_free(b->engine);
-    free(b->weight);
     free(b->bytes);
     b->engine = NULL;
-    b->weight = NULL;
     b->bytes = NULL;
 }
 
@@ -43,15 +40,19 @@ void drift_bank_free(struct drift_bank *b)
     free(b);
 }
 
-/* Two settings with one name bet alike. */
-static void setting_name(const struct drift_evidence_config *e, const double *weight, uint32_t n, char ret[33])
+/* Two settings with one name bet alike.  Tolerances count where there are any, so that without them a state keeps the
+ * name that it had before they were known. */
+static void setting_name(const struct drift_evidence_settings *set, uint32_t n, char ret[33])
 {
     struct drift_buf b;
     uint8_t digest[DRIFT_SHA256_BYTES];
-    drift_buf_init(&b, 64 + (size_t)n * 32);
-    drift_buf_addf(&b, "%.17g %d %d %u", e->windows, (int)e->mode, e->glitch_guard, e->clear_windows);
+    drift_buf_init(&b, 64 + (size_t)n * 80);
+    drift_buf_addf(&b, "%.17g %d %d %u", set->windows, (int)set->mode, set->glitch_guard, set->clear_windows);
     for (uint32_t i = 0; i < n; i++)
-        drift_buf_addf(&b, " %.17g", weight[i]);
+        drift_buf_addf(&b, " %.17g", set->weight[i]);
+    for (uint32_t i = 0; i < n; i++)
+        if (set->tolerance[i] >= 0)
+            drift_buf_addf(&b, " tolerance %u %.17g", i, set->tolerance[i]);
     drift_sha256(b.data, b.len, digest);
     drift_hex(digest, 16, ret);
     drift_buf_release(&b);
@@ -67,26 +68,9 @@ int drift_phase1_of(const struct drift_baseline_chain *ref, struct drift_phase1 
     return rc;
 }
 
-static int engine_of(struct drift_bank *b, const struct drift_evidence_config *e, const struct drift_layout *l)
+static int engine_new(struct drift_bank *b, const struct drift_evidence_settings *set)
 {
-    char setting[33];
-    double *weight = drift_xcalloc(l->n_columns ? l->n_columns : 1, sizeof *weight);
-    for (uint32_t i = 0; i < l->n_columns; i++)
-        weight[i] = drift_evidence_config_weight(e, &l->columns[i]);
-    setting_name(e, weight, l->n_columns, setting);
-    if (b->engine && !strcmp(setting, b->setting)) {
-        free(weight);
-        return 0;
-    }
-    engine_free(b);
-    b->weight = weight;
-    memcpy(b->setting, setting, sizeof setting);
-    struct drift_evidence_settings set = {.windows = e->windows,
-                                          .mode = e->mode,
-                                          .glitch_guard = e->glitch_guard,
-                                          .clear_windows = e->clear_windows,
-                                          .weight = weight};
-    int rc = drift_evidence_new(b->phase1, &set, &b->engine);
+    int rc = drift_evidence_new(b->phase1, set, &b->engine);
     if (rc)
         return rc;
     size_t len;
@@ -94,6 +78,22 @@ static int engine_of(struct drift_bank *b, const struct drift_evidence_config *e
     b->bytes = drift_xcalloc(2, b->cap);
     rc = drift_evidence_save(b->engine, b->bytes, b->cap, &len);
     return rc ? rc : len <= b->cap ? 0 : DRIFT_E_FULL;
+}
+
+static int engine_of(struct drift_bank *b, const struct drift_evidence_config *e, const struct drift_layout *l)
+{
+    char setting[33];
+    int rc = 0;
+    double *each = drift_xcalloc(2 * (size_t)l->n_columns + 1, sizeof *each);
+    struct drift_evidence_settings set = drift_evidence_config_settings(e, l, each);
+    setting_name(&set, l->n_columns, setting);
+    if (!b->engine || strcmp(setting, b->setting) != 0) {
+        engine_free(b);
+        memcpy(b->setting, setting, sizeof setting);
+        rc = engine_new(b, &set);
+    }
+    free(each);
+    return rc;
 }
 
 /* The engine of the window's baseline and configuration; NULL: none can be made, which is logged. */

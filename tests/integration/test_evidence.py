@@ -143,6 +143,20 @@ class Evidence(setting.Case):
         self.close()
         self.assertEqual(list(self.verdicts().values())[-1]["evidence"]["level"], "alarm")
 
+    def test_what_is_tolerated_is_no_drift(self):
+        """A shift that is allowed, and the same events where nothing is."""
+        self.prepare(tolerance={"a": 0, "b": .06})
+        self.baseline()
+        self.feed(0, 40, .15, 12)
+        levels = []
+        for group in (self.group, f"g-{env.secrets.token_hex(4)}"):
+            self.group = self.config["kafka"]["group"] = group
+            self.driftd(f"as {len(levels)}").until_end()
+            levels.append([v["evidence"]["level"] for v in self.verdicts().values()])
+            self.config["models"][setting.MODEL]["evidence"]["tolerance"] = {"a": .06, "none": .06}
+        self.assertEqual(levels[0], ["ok"] * 40)
+        self.assertEqual((len(levels[1]), levels[1][-1]), (40, "alarm"))
+
     def test_a_window_moves_it_once(self):
         """Killed again and again, and judged in one go: the same bytes of every verdict and of the state."""
         self.prepare()

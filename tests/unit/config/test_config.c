@@ -221,6 +221,40 @@ START_TEST(features_wanted_and_typed)
 }
 END_TEST
 
+/* Names are globs, the first that matches counts, roles are no features; one that names nothing changes nothing. */
+START_TEST(evidence_numbers_by_column)
+{
+    static const struct {
+        enum drift_role role;
+        const char *name;
+        double weight, tolerance;
+    } columns[] = {{DRIFT_FEATURE, "url_length", 3, .05},
+                   {DRIFT_FEATURE, "url_dots", 3, .01},
+                   {DRIFT_FEATURE, "score", 1, -1},
+                   {DRIFT_SCORE, "url_score", 1, -1},
+                   {DRIFT_LATENCY, "url_latency", 0, -1}};
+    enum { N = sizeof columns / sizeof *columns };
+    struct drift_config *c =
+        parse_as("x.yaml",
+                 HEAD STREAMS "models:\n  m: {owner: ops, evidence: {false_alarms: 1 per 50 windows, mode: calibrated, "
+                              "weights: {url_*: 3}, tolerance: {url_length: .05, url_*: .01, nobody: 7}}}\n");
+    struct drift_layout *l = drift_layout_new();
+    double each[2 * N];
+    for (size_t i = 0; i < N; i++)
+        ck_assert_int_eq(drift_layout_add_numeric(l, columns[i].role, columns[i].name, NULL, 0, false, NULL, 0), 0);
+    ck_assert_int_eq(drift_layout_seal(l), 0);
+    struct drift_evidence_settings set = drift_evidence_config_settings(&drift_config_model(c, "m")->evidence, l, each);
+    ck_assert(set.windows == 50 && set.mode == DRIFT_EVIDENCE_CALIBRATED && set.clear_windows == 24);
+    for (size_t i = 0; i < N; i++) {
+        int at = drift_layout_find(l, columns[i].role, columns[i].name);
+        ck_assert_msg(at >= 0 && set.weight[at] == columns[i].weight && set.tolerance[at] == columns[i].tolerance,
+                      "%s: %d", columns[i].name, at);
+    }
+    drift_layout_free(l);
+    drift_config_free(c);
+}
+END_TEST
+
 START_TEST(an_unreadable_file_is_io)
 {
     struct drift_config *c = NULL;
@@ -256,6 +290,7 @@ int main(void)
     drift_test_add(suite, "default rules", default_rules_follow_the_roles, 10);
     drift_test_add(suite, "fixed model", a_stream_fixed_to_a_model_feeds_only_that, 10);
     drift_test_add(suite, "features", features_wanted_and_typed, 10);
+    drift_test_add(suite, "evidence numbers", evidence_numbers_by_column, 10);
     drift_test_add(suite, "unreadable", an_unreadable_file_is_io, 10);
     drift_test_add(suite, "names", names_are_stable, 10);
     return drift_test_run(suite);

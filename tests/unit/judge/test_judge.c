@@ -158,6 +158,17 @@ static void wm(int p, int64_t ms)
 {
     flush(p, ms, NULL, NULL, 0);
 }
+static void plan_also(uint32_t seq, int64_t from_ms, const struct drift_config *c)
+{
+    struct drift_plan_entry e = entry_of(seq, from_ms, c, true);
+    struct drift_pair f[2];
+    drift_judge_plan_fields(&e, c, f);
+    for (int i = 0; i < 2; i++) {
+        tell(&server, "HSET %s %s %s", "driftd:{m/g%2F1/phish-url}", f[i].name, f[i].value);
+        free(f[i].name);
+        free(f[i].value);
+    }
+}
 static const struct drift_layout *usual(void)
 {
     return baseline->chain[DRIFT_CHAIN_INPUT].layout;
@@ -673,14 +684,7 @@ START_TEST(a_rule_taken_out_while_it_fires)
     window(T0, 1000, .9);
     judges(OK, 1000);
     ck_assert_int_eq(worst, DRIFT_SEV_CRITICAL);
-    struct drift_plan_entry e = entry_of(1, T0 + WINDOW, later, true);
-    struct drift_pair f[2];
-    drift_judge_plan_fields(&e, later, f);
-    for (int i = 0; i < 2; i++) {
-        tell(&server, "HSET %s %s %s", "driftd:{m/g%2F1/phish-url}", f[i].name, f[i].value);
-        free(f[i].name);
-        free(f[i].value);
-    }
+    plan_also(1, T0 + WINDOW, later);
     window(T0 + WINDOW, 1000, .5);
     judges(OK, 1000);
     ck_assert_uint_eq(n_actions, 5); /* four steps hear of the end, and the model is well again */
@@ -691,6 +695,46 @@ START_TEST(a_rule_taken_out_while_it_fires)
     json_decref(alerts);
     drift_config_free(later);
     free(text);
+}
+END_TEST
+
+/* One baseline, and a plan that goes from no tolerance to one and back: each part has a bank and a state of its own,
+ * also for a judge that begins in the middle. */
+START_TEST(evidence_of_other_tolerances)
+{
+    char *text =
+        replaced(config_text, "    rules:\n", "    evidence: {false_alarms: 1 per 1000000000 windows}\n    rules:\n");
+    char *lax_text = replaced(text, "000 windows}", "000 windows, tolerance: {url_*: .1}}");
+    struct drift_config *strict = world_config(text), *lax = world_config(lax_text);
+    struct drift_plan_entry first = entry_of(0, INT64_MIN, strict, true);
+    double evidence[6];
+    char setting[6][33];
+    start_chain(chain, &first, strict);
+    plan_also(1, T0 + 2 * WINDOW, lax);
+    plan_also(2, T0 + 4 * WINDOW, strict);
+    for (int i = 0; i < 6; i++) {
+        window(T0 + i * WINDOW, 1000, .6); /* psi .04 */
+        if (i == 3 || i == 5)
+            new_judge(config);
+        judges(OK, 1000);
+        json_t *b = body_at(T0 + i * WINDOW), *e = json_object_get(b, "evidence"), *state = json_field("", "evidence");
+        ck_assert_int_eq(json_is_true(json_object_get(e, "restarted")), i % 2 == 0);
+        evidence[i] = json_number_value(json_object_get(e, "evidence"));
+        snprintf(setting[i], sizeof setting[i], "%s", str(state, "setting"));
+        json_decref(b);
+        json_decref(state);
+    }
+    for (int i = 0; i < 2; i++) {
+        ck_assert_double_gt(evidence[i], 3 * (i + 1));
+        ck_assert_double_eq(evidence[i], evidence[4 + i]);
+        ck_assert_double_lt(evidence[2 + i], log(1 + i)); /* R of nothing but lost bets is less than the windows */
+        ck_assert_str_eq(setting[i], setting[4 + i]);
+        ck_assert_str_ne(setting[i], setting[2 + i]);
+    }
+    drift_config_free(strict);
+    drift_config_free(lax);
+    free(text);
+    free(lax_text);
 }
 END_TEST
 
@@ -1666,6 +1710,7 @@ int main(void)
     T(lost_without_a_trace);
     T(thresholds_of_the_plan);
     T(a_rule_taken_out_while_it_fires);
+    T(evidence_of_other_tolerances);
     T(old_bodies_and_headers_go);
     T(sliding);
     T(sliding_measures_the_whole);

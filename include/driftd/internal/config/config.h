@@ -195,9 +195,9 @@ enum {
         6000000 /* of all chains in one partition's slot: 96 MB of the 128 MiB that a reply may have */
 };
 
-struct drift_evidence_weight {
+struct drift_evidence_number {
     char *name; /* glob */
-    double weight;
+    double value;
 };
 /* Sequential evidence over the columns of the input windows (driftd/evidence.h). */
 struct drift_evidence_config {
@@ -206,8 +206,8 @@ struct drift_evidence_config {
     enum drift_evidence_mode mode;
     bool glitch_guard;
     uint32_t clear_windows;
-    size_t n_weights;
-    struct drift_evidence_weight *weights; /* the first that matches; else 1 */
+    size_t n_weights, n_tolerances;
+    struct drift_evidence_number *weights, *tolerances; /* the first that matches; else 1, and what phase I says */
 };
 
 /* A change detector by name (driftd/detector.h), over a figure of the windows of a chain. */
@@ -335,8 +335,10 @@ const struct drift_model *drift_config_model(const struct drift_config *c, const
 bool drift_model_wants(const struct drift_model *m, const char *feature);
 /* Configured type of a feature, or 0 when the data decide. */
 enum drift_kind drift_model_type(const struct drift_model *m, const char *feature);
-/* Weight of a column in the evidence: as configured for features, else 1 for those that are watched. */
-double drift_evidence_config_weight(const struct drift_evidence_config *e, const struct drift_column *c);
+/* What the engine is told of the columns of a layout: weights as configured for features, else 1 for those that are
+ * watched; tolerances as configured for features, else none.  Both in `each`, shape [2 n_columns], where they stay. */
+struct drift_evidence_settings drift_evidence_config_settings(const struct drift_evidence_config *e,
+                                                              const struct drift_layout *l, double *each);
 
 /* The reference of every key as Markdown, and the JSON Schema; both from the schema table. */
 void drift_config_reference(struct drift_buf *out);
