@@ -69,7 +69,7 @@ double drift_psi_tolerance(double delta, size_t bins, double m);
  * delta = 0 leaves less.  The law is that of a small true PSI: above about .5 the interval is too narrow.
  *   confidence  0 < confidence < 1 (.95 for the above)
  * 1e-9 relative; with n_e psi above 1e4, where the law is M. Sankaran's normal approximation (Approximations to the
- * non-central chi-square distribution, 1963), 1e-5.  Cost: some 20 evaluations of the law, up to 80 ms.
+ * non-central chi-square distribution, 1963), 1e-5.  Cost: some 20 evaluations of the law, up to 2 ms.
  * Returns 0, DRIFT_E_RANGE (fewer than 2 bins, m or n not positive, psi negative or not finite, confidence outside). */
 int drift_psi_interval(double psi, size_t bins, double m, double n, double confidence, double *ret_low,
                        double *ret_high);

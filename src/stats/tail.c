@@ -99,6 +99,31 @@ double drift_tail_chi2_inverse(double p, double dof)
     return chi2_bisect(log10(p), dof);
 }
 
+/* Q(x; dof + 2 j) for one j after the other, upwards.  Each is the last and a term more, of which the next is a
+ * multiple: all positive, so that nothing is lost; a new start every so often keeps what rounding adds small.  Near the
+ * smallest double there are no such steps. */
+struct ladder {
+    double x, dof, q, step;
+    unsigned left;
+};
+enum { LADDER = 64 };
+
+static double ladder_q(struct ladder *l, double j)
+{
+    if (l->left) {
+        l->left--;
+        l->q += l->step;
+        l->step *= l->x / (l->dof + 2 * j);
+        return l->q;
+    }
+    l->q = drift_tail_chi2(l->x, l->dof + 2 * j);
+    if (l->q > 1e-250) {
+        l->step = drift_tail_chi2(l->x, l->dof + 2 * j + 2) - l->q;
+        l->left = LADDER;
+    }
+    return l->q;
+}
+
 /* The terms rise to somewhere at or above the Poisson law's mode and fall then; both directions stop when what is
  * left is nothing beside the sum, so that areas of 1e-200 are as exact as those of .1. */
 double drift_tail_chi2_noncentral(double x, double dof, double lambda)
@@ -109,15 +134,18 @@ double drift_tail_chi2_noncentral(double x, double dof, double lambda)
     if (!(mu > 0))
         return drift_tail_chi2(x, dof);
     double mode = floor(mu), weight_mode = gsl_ran_poisson_pdf((unsigned)mode, mu);
-    double w = weight_mode;
+    double w = weight_mode, last = 1;
+    struct ladder up = {.x = x, .dof = dof};
     for (double j = mode; w > 0 && w > 1e-17 * sum; j++, w *= mu / j)
-        sum += w * drift_tail_chi2(x, dof + 2 * j);
+        sum += w * ladder_q(&up, j);
     w = weight_mode * mode / mu;
-    for (double j = mode - 1; j >= 0; w *= j / mu, j--) {
-        double term = w * drift_tail_chi2(x, dof + 2 * j);
-        sum += term;
-        if (term <= 1e-17 * sum)
-            break;
+    for (double top = mode; top > 0 && last > 1e-17 * sum; top -= LADDER) { /* blocks, each upwards again */
+        struct ladder l = {.x = x, .dof = dof};
+        double from = fmax(top - LADDER, 0), q[LADDER];
+        for (double j = from; j < top; j++)
+            q[(int)(j - from)] = ladder_q(&l, j);
+        for (double j = top - 1; j >= from && last > 1e-17 * sum; w *= j / mu, j--)
+            sum += last = w * q[(int)(j - from)];
     }
     return fmin(sum, 1);
 }
