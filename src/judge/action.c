@@ -140,6 +140,7 @@ static json_t *finding_json(const struct job *k, const struct drift_finding *f)
     json_object_set_new(j, "p", m->has_p ? real_json(m->p_value) : json_null());
     json_object_set_new(j, "low", real_json(m->low));
     json_object_set_new(j, "high", real_json(m->high));
+    drift_outcome_put_interval(j, k->o, f);
     if (m->id == DRIFT_MEASURE_EVIDENCE && k->o->evidence)
         json_object_set_new(j, "detail", drift_outcome_evidence_json(k->o->evidence));
     if (m->id == DRIFT_MEASURE_DETECTOR)

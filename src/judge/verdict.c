@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driftd/psi.h"
+
 enum { FINDINGS = 10, VERSIONS = 8, FIELDS = 32, EXPLAINED = 8, NEW_VALUES = 10 };
 
 const char *drift_model_status_name(enum drift_model_status s)
@@ -185,6 +187,26 @@ static json_t *measure_json(const struct drift_measure *m)
     return j;
 }
 
+static double valid_of(const struct drift_summary *s, const struct drift_column *c)
+{
+    double n = 0;
+    for (uint32_t i = 0; i < c->n_cells; i++)
+        n += (double)drift_summary_cells(s, c)[i];
+    return n;
+}
+
+void drift_outcome_put_interval(json_t *j, const struct drift_outcome *o, const struct drift_finding *f)
+{
+    double low, high;
+    const struct drift_measure *m = &f->measure;
+    if (f->breach == DRIFT_SEV_NONE || m->id != DRIFT_MEASURE_PSI || !o->baseline ||
+        drift_psi_interval(m->value, (size_t)m->dof + 1, valid_of(o->baseline, f->column),
+                           valid_of(o->verdict->summary, f->column), .95, &low, &high))
+        return;
+    json_object_set_new(j, "low95", real_json(low));
+    json_object_set_new(j, "high95", real_json(high));
+}
+
 /* Measures that came after the first format only where a rule asks for them: they would double a verdict. */
 static bool is_listed(const struct drift_outcome *o, enum drift_measure_id id)
 {
@@ -292,7 +314,7 @@ json_t *drift_outcome_evidence_json(const struct drift_outcome_evidence *e)
 
 /* ---- rules ---- */
 
-static json_t *findings_json(const struct drift_rule_result *r)
+static json_t *findings_json(const struct drift_outcome *o, const struct drift_rule_result *r)
 {
     json_t *j = json_array();
     for (size_t i = 0; i < r->n_findings && i < FINDINGS; i++) {
@@ -302,6 +324,7 @@ static json_t *findings_json(const struct drift_rule_result *r)
         json_object_set_new(one, "role", json_string(f->column ? drift_role_name(f->column->role) : "model"));
         json_object_set_new(one, "measure", json_string(drift_measure_name(f->measure.id)));
         json_object_set_new(one, "breach", json_string(drift_severity_name(f->breach)));
+        drift_outcome_put_interval(one, o, f);
         json_array_append_new(j, one);
     }
     return j;
@@ -316,7 +339,7 @@ static json_t *held_json(uint32_t held)
     return j;
 }
 
-static json_t *rule_json(const struct drift_outcome_rule *r)
+static json_t *rule_json(const struct drift_outcome *o, const struct drift_outcome_rule *r)
 {
     json_t *j = json_object();
     int64_t incident = r->after.phase == DRIFT_ALERT_FIRING ? r->after.incident_ms : r->before.incident_ms;
@@ -336,7 +359,7 @@ static json_t *rule_json(const struct drift_outcome_rule *r)
     json_object_set_new(j, "held_effect", real_json(r->result.held_effect));
     json_object_set_new(j, "gate", real_json(r->result.gate));
     json_object_set_new(j, "in_scope", count_json(r->result.n_in_scope));
-    json_object_set_new(j, "findings", findings_json(&r->result));
+    json_object_set_new(j, "findings", findings_json(o, &r->result));
     return j;
 }
 
@@ -344,7 +367,7 @@ static json_t *rules_json(const struct drift_outcome *o)
 {
     json_t *j = json_object();
     for (size_t i = 0; i < o->n_rules; i++)
-        set_unique(j, "rule", o->rules[i].rule->name, rule_json(&o->rules[i]));
+        set_unique(j, "rule", o->rules[i].rule->name, rule_json(o, &o->rules[i]));
     return j;
 }
 

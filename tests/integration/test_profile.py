@@ -3,6 +3,8 @@ import json
 import os
 import random
 
+from scipy.stats import ncx2
+
 import env
 import ingest_setting as setting
 
@@ -56,6 +58,32 @@ class Profile(setting.Case):
         self.assertLess(max(psi[:3] + psi[4:]), .1, psi)
         self.assertGreater(min(v["columns"]["load"]["measures"]["ks"]["p"] for v in verdicts[:3] + verdicts[4:]), 1e-4)
         self.assertAlmostEqual(verdicts[5]["volume"]["baseline"], EVENTS)
+        found = self.intervals(verdicts)
+        self.assertIn(3, found, "there is something to compare")
+        self.assertEqual(set(found), {h for h, v in enumerate(verdicts) if any(f["breach"] != "none" for f in self.findings(v))})
+        told = [m for d in self.hook.deliveries for m in json.loads(d["body"])["data"].get("measures", ())]
+        told = [(m["low95"], m["high95"]) for m in told if m["measure"] == "psi" and m["breach"] != "none"]
+        self.assertEqual([tuple(float(f"{x:.6g}") for x in end) for end in found.values()][:1], told[:1])
+
+    def findings(self, verdict):
+        return [f for r in verdict["rules"].values() for f in r.get("findings", ()) if f["measure"] == "psi"]
+
+    def intervals(self, verdicts):
+        """{hour: (low95, high95)} of what a rule found; scipy says that the tails beyond them are of 2.5 %."""
+        found = {}
+        for hour, v in enumerate(verdicts):
+            for f in self.findings(v):
+                self.assertEqual("low95" in f, f["breach"] != "none", f)
+                if "low95" not in f:
+                    continue
+                m, n = DAYS * EVENTS, EVENTS  # the baseline's windows of that hour, and the window
+                ne = m * n / (m + n)
+                for tail, end in ((.025, f["low95"]), (.975, f["high95"])):
+                    p = ncx2.sf(ne * f["value"], f["dof"], ne * end)
+                    self.assertTrue(abs(p - tail) < 1e-6 or (end == 0 and p > tail), (f, end, p))
+                self.assertTrue(f["low95"] < f["effect"] < f["high95"], f)
+                found[hour] = f["low95"], f["high95"]
+        return found
 
     def test_training_data_beside_the_baseline(self):
         """Serving is as its baseline was, and never as training was."""

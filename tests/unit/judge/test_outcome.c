@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include "driftd/internal/base/hash.h"
+#include "driftd/psi.h"
 
 enum { START = 1706709600, MINUTES5 = 300000 };
 static const int64_t start_ms = START * INT64_C(1000); /* 2024-01-31T14:00:00Z */
@@ -296,6 +297,46 @@ START_TEST(other_rules_in_words)
     ck_assert_ptr_nonnull(strstr(str(d, "summary"), "traffic volume is at warning level: 500 events where the baseline "
                                                     "has 1,190 a window (volume 0.867, limit 0.7);"));
     json_decref(d);
+    sent_release(&s);
+}
+END_TEST
+
+/* What a rule found of psi has its interval, in both bodies; what it only looked at has none. */
+START_TEST(found_psi_has_an_interval)
+{
+    static const uint64_t n[2][3] = {{4000, 3000, 2000}, {100, 300, 200}};
+    drift_now();
+    for (uint32_t i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            then->counts[layout->columns[i].first + DRIFT_N_SPECIAL + (uint32_t)j] = n[0][j];
+            now->counts[layout->columns[i].first + DRIFT_N_SPECIAL + (uint32_t)j] = n[1][j];
+        }
+    run_rules(NULL);
+    struct sent s = act();
+    char *body = drift_outcome_verdict(&o, s.a, s.n);
+    json_t *j = json_loads(body, 0, NULL), *d = data_of(&s.a[0]);
+    json_t *lists[] = {
+        json_object_get(json_object_get(json_object_get(j, "rules"), "input-drift"), "findings"),
+        json_object_get(d, "measures"),
+    };
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(json_array_size(lists[i]), 3);
+        for (size_t k = 0; k < 3; k++) { /* url_length and entropy were found, n_dots was not */
+            const json_t *f = json_array_get(lists[i], k), *low = json_object_get(f, "low95"),
+                         *high = json_object_get(f, "high95");
+            double value = json_number_value(json_object_get(f, "value"));
+            ck_assert_int_eq(json_is_real(low) && json_is_real(high), k < 2);
+            if (k < 2) {
+                ck_near(drift_psi_p_tolerance(value, 10, 9000, 600, json_real_value(low)), .025, i ? 1e-3 : 1e-8);
+                ck_near(drift_psi_p_tolerance(value, 10, 9000, 600, json_real_value(high)), .975, i ? 1e-3 : 1e-8);
+            }
+        }
+    }
+    const json_t *of = json_object_get(json_object_get(json_object_get(j, "rules"), "volume"), "findings");
+    ck_assert_ptr_null(json_object_get(json_array_get(of, 0), "low95"));
+    json_decref(j);
+    json_decref(d);
+    free(body);
     sent_release(&s);
 }
 END_TEST
@@ -705,6 +746,7 @@ int main(void)
     Suite *s = suite_create("outcome");
     add(s, "an alert in full", an_alert_in_full);
     add(s, "other rules in words", other_rules_in_words);
+    add(s, "found psi has an interval", found_psi_has_an_interval);
     add(s, "asked measures", asked_measures_are_listed);
     add(s, "the same every time", the_same_every_time);
     add(s, "vanished fields", vanished_fields);

@@ -143,6 +143,9 @@ json_t *drift_outcome_tally(const struct drift_tally *t, size_t top);
 json_t *drift_outcome_new_fields(const struct drift_outcome *o, size_t top);      /* [name] */
 json_t *drift_outcome_vanished_fields(const struct drift_outcome *o, size_t top); /* [name] */
 json_t *drift_outcome_change(const struct drift_config *c);                       /* {version, approved_by, reason} */
+/* Sets low95 and high95, the interval of the true psi (driftd/psi.h), of a column whose psi a rule found.  Some .1 ms:
+ * not for each column of each window. */
+void drift_outcome_put_interval(json_t *j, const struct drift_outcome *o, const struct drift_finding *f);
 /* What changed in the columns that a rule (NULL: any) found, worst first: [{column, role, direction, text, shift_sd,
  * share}], at most `top` and 8.  First come the value of a key that such a rule found, {key, value, column, role,
  * direction, text ...}, and pairs of features that do not go together as before: {column, with, role, direction, text};
