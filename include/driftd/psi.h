@@ -74,11 +74,11 @@ double drift_psi_tolerance(double delta, size_t bins, double m);
 int drift_psi_interval(double psi, size_t bins, double m, double n, double confidence, double *ret_low,
                        double *ret_high);
 
-/* Counts cells together, as one that comes last, of which p can expect less than five values or q less than one, and the
- * last n_tail whatever they hold: those of many small categories, of which the one side knows others than the other one
- * does (rare, unseen).  p: the baseline, which has chosen the cells by what it happened to see.  Unlike drift_chi2_pool this never joins a cell that stands by itself, so a rise of what was next to
- * nothing shows.  ret_p, ret_q: shape [n_cells], may be p and q themselves.  Returns how many cells are left (0: a side
- * has no values). */
+/* Counts cells together, as one that comes last, of which p can expect less than five values or q less than one, and
+ * the last n_tail whatever they hold: those of many small categories, of which the one side knows others than the other
+ * one does (rare, unseen).  p: the baseline, which has chosen the cells by what it happened to see.  Unlike
+ * drift_chi2_pool this never joins a cell that stands by itself, so a rise of what was next to nothing shows.  ret_p,
+ * ret_q: shape [n_cells], may be p and q themselves.  Returns how many cells are left (0: a side has no values). */
 size_t drift_psi_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, size_t n_tail, uint64_t *ret_p,
                       uint64_t *ret_q);
 

@@ -1,9 +1,9 @@
 /* tests/unit/detect/test_cost.c    What a closed window costs once everything is set up: time, and no allocation. */
-/* What is on for every column of a window: all measures, the evidence of the bank, its state as bytes, and the detectors
- * by name on one figure.  The columns are numeric ones with a full grid; half of them drift in three windows of four.
- * The promise is 1 ms for 50 and 20 ms for 1,000 columns on a core of its own; what is asserted allows for a core that
- * is shared.  Columns of many categories, dependence and segments come on top: bench_stats, bench_multivariate and
- * bench_segments say what they take. */
+/* What is on for every column of a window: all measures, the evidence of the bank, its state as bytes, and the
+ * detectors by name on one figure.  The columns are numeric ones with a full grid; half of them drift in three windows
+ * of four. The promise is 1 ms for 50 and 20 ms for 1,000 columns on a core of its own; what is asserted allows for a
+ * core that is shared.  Columns of many categories, dependence and segments come on top: bench_stats,
+ * bench_multivariate and bench_segments say what they take. */
 #include <time.h>
 
 #include "allocations.h"
