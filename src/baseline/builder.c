@@ -783,6 +783,14 @@ static struct bound *bound_of(struct drift_builder *b, const struct drift_stream
     return n;
 }
 
+void drift_builder_unbind(struct drift_builder *b)
+{
+    for (size_t i = 0; i < b->n_bound; i++)
+        for (int k = 0; k < DRIFT_N_CHAIN; k++)
+            drift_binding_free(b->bound[i].binding[k]);
+    b->n_bound = 0;
+}
+
 static int64_t window_start(int64_t t, int64_t window_ms)
 {
     int64_t r = t % window_ms;
@@ -931,6 +939,7 @@ static json_t *notes(const struct drift_builder *b, uint32_t without_law)
 
 static void move_chains(struct drift_builder *b, struct drift_baseline *base)
 {
+    drift_builder_unbind(b);
     for (int k = 0; k < DRIFT_N_CHAIN; k++) {
         struct chain *c = &b->chain[k];
         base->chain[k] = (struct drift_baseline_chain){.layout = c->layout,
@@ -939,10 +948,6 @@ static void move_chains(struct drift_builder *b, struct drift_baseline *base)
                                                        .window_ms = c->n ? c->window_ms : 0,
                                                        .n_windows = c->n,
                                                        .windows = c->windows};
-        for (size_t i = 0; i < b->n_bound; i++) {
-            drift_binding_free(b->bound[i].binding[k]);
-            b->bound[i].binding[k] = NULL;
-        }
         c->layout = NULL;
         c->pooled = c->training = NULL;
         c->windows = NULL;
@@ -1154,9 +1159,7 @@ void drift_builder_free(struct drift_builder *b)
 {
     if (!b)
         return;
-    for (size_t i = 0; i < b->n_bound; i++)
-        for (int k = 0; k < DRIFT_N_CHAIN; k++)
-            drift_binding_free(b->bound[i].binding[k]);
+    drift_builder_unbind(b);
     free(b->bound);
     for (int k = 0; k < DRIFT_N_CHAIN; k++) {
         struct chain *c = &b->chain[k];

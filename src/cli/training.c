@@ -99,6 +99,7 @@ int drift_training_pass(const struct drift_source_settings *s, const char *const
         one.files = &files[i];
         one.n_files = 1;
         rc = is_csv(files[i]) ? csv(&p, s, files[i], err) : ndjson(&p, one, err);
+        drift_builder_unbind(b); /* the next file has its own list of columns, and perhaps streams at old addresses */
     }
     if (!rc && !p.rows)
         rc = drift_fail(err, DRIFT_E_EMPTY, DRIFT_STOP,

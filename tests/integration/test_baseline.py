@@ -320,12 +320,21 @@ class Training(env.Case):
     def path(self, name):
         return os.path.join(self.dir, name)
 
-    def build(self, training, status=0):
+    def build(self, *training, status=0):
         driftd = env.Driftd(self.dir, self.config)
         done = driftd.command("baseline", "build", "-c", driftd.path, "--file", self.path("serving.ndjson"), "--output",
-                              self.path("out"), "--training", training, check=False)
+                              self.path("out"), *(x for t in training for x in ("--training", t)), check=False)
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stderr
+
+    def trained(self):
+        """Columns with the training data's counts, by name, and the number of its rows."""
+        with open(self.path("out"), "rb") as f:
+            sections = baseline_file.Bytes(f.read()).sections()
+        layout, trained = baseline_file.layouts(sections)[0], baseline_file.Bytes(sections["trng"])
+        self.assertEqual(trained.take(1), b"\1")
+        n = baseline_file.summary(trained, layout)
+        return {c["name"]: c for c in layout}, n
 
     def test_cells_are_those_of_the_baseline(self):
         rng, rows = random.Random(6), []
@@ -338,12 +347,8 @@ class Training(env.Case):
                 rows.append(row)
                 out.writerow([i, row["p"], row["port"], row["load"]])
         self.assertIn("training.csv.gz: 2000 rows, 2 of the baseline's 2 features", self.build(self.path("training.csv.gz")))
-        with open(self.path("out"), "rb") as f:
-            sections = baseline_file.Bytes(f.read()).sections()
-        layout, trained = baseline_file.layouts(sections)[0], baseline_file.Bytes(sections["trng"])
-        self.assertEqual(trained.take(1), b"\1")
-        self.assertEqual(baseline_file.summary(trained, layout), len(rows))
-        column = {c["name"]: c for c in layout}
+        column, n = self.trained()
+        self.assertEqual(n, len(rows))
         load, port, score = column["load"], column["port"], column["score"]
         values = [r["load"] for r in rows if r["load"] != ""]
         self.assertEqual(load["specials"], [200, 0, 0, 0])
@@ -356,16 +361,41 @@ class Training(env.Case):
         self.assertEqual(port["counts"][-1], sum(r["port"] == "80" for r in rows))
         self.assertEqual(sum(score["counts"]), len(rows))
 
+    def test_every_file_has_its_own_order_of_columns(self):
+        rng = random.Random(7)
+        rows = [{"load": round(rng.gauss(1, 1), 3), "port": rng.choice(["443", "0080"]), "more": i} for i in range(500)]
+        for name, order in ("1.csv", ("load", "port", "more")), ("2.csv", ("port", "load", "more")), ("3.csv", ("more", "port", "load")):
+            with open(self.path(name), "w", newline="") as f:
+                out = csv.writer(f)
+                out.writerow(order)
+                out.writerows([r[c] for c in order] for r in rows)
+        for name, order in ("4.ndjson", ("load", "port")), ("5.ndjson", ("port", "load")):
+            with open(self.path(name), "w") as f:
+                for r in rows:
+                    f.write(json.dumps({"ts": START, "model": "m", "f": {c: r[c] for c in order}, "p": .5}) + "\n")
+        for files in ("1.csv",), ("1.csv", "2.csv"), ("2.csv", "3.csv", "1.csv"), ("4.ndjson", "5.ndjson"), ("5.ndjson", "2.csv", "4.ndjson"):
+            with self.subTest(files=files):
+                self.build(*map(self.path, files))
+                column, n = self.trained()
+                self.assertEqual(n, len(files) * len(rows))
+                load, port = column["load"], column["port"]
+                want = [0] * len(load["counts"])
+                for r in rows:
+                    want[bisect.bisect_left(load["edges"], r["load"])] += len(files)
+                self.assertEqual(load["counts"], want)
+                for category, count in zip(port["categories"], port["counts"]):
+                    self.assertEqual(count, len(files) * sum(r["port"] == category for r in rows))
+
     def test_what_does_not_fit_is_refused(self):
         with open(self.path("t.csv"), "w") as f:
             f.write("a;b\n1;2\n")
-        self.assertIn("has none of the baseline's 2 features as a column: its header must name them", self.build(self.path("t.csv"), 1))
+        self.assertIn("has none of the baseline's 2 features as a column: its header must name them", self.build(self.path("t.csv"), status=1))
         with open(self.path("t.csv"), "w") as f:
             f.write("load,port\n1,2,3\n")
-        self.assertIn("t.csv:2: 3 fields, the header has 2", self.build(self.path("t.csv"), 1))
+        self.assertIn("t.csv:2: 3 fields, the header has 2", self.build(self.path("t.csv"), status=1))
         with open(self.path("t.csv"), "w") as f:
             f.write("load,port\n")
-        self.assertIn("no event of the model in the training data", self.build(self.path("t.csv"), 1))
+        self.assertIn("no event of the model in the training data", self.build(self.path("t.csv"), status=1))
 
 
 class Phase1(env.Case):

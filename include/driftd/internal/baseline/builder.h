@@ -54,6 +54,9 @@ const struct drift_layout *drift_builder_layout(const struct drift_builder *b, e
 void drift_builder_count(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
 /* Pass 2 of training data: counted apart, on the same cells; no windows. */
 void drift_builder_train(struct drift_builder *b, const struct drift_event *ev, const struct drift_stream *st);
+/* Streams are told apart by their address and must keep one list of fields.  Forgets them, not what they counted: to be
+ * called when one was freed or comes again with another list, and more is to be counted. */
+void drift_builder_unbind(struct drift_builder *b);
 /* Moves everything into the baseline: nothing but free is left to do with b.
  * id NULL: made from model and content digest.  source: JSON object text for META, e.g. {"topics":[..],...}. */
 int drift_builder_finish(struct drift_builder *b, const char *id, const char *source, const char *config_hash,
