@@ -332,6 +332,7 @@ static void work_init(struct work *w, struct drift_compare_request *r)
                                        .score = r->score,
                                        .columns = (const char *const *)r->columns,
                                        .n_columns = r->n_columns,
+                                       .max_features = DRIFT_COLUMNS_MAX - (r->score != NULL),
                                        .header = (const char *const *)r->header,
                                        .n_header = r->n_header};
     w->table = drift_table_new(&set);

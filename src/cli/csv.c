@@ -4,10 +4,11 @@
  * where a field of the copy begins is kept as an offset until the record is complete, since the copy may move. */
 #include "driftd/internal/cli/csv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char too_many[] = "too many fields", too_long[] = "record is too long (a quote that does not close?)",
+static const char too_long[] = "record is too long (a quote that does not close?)",
                   inside[] = "a quote inside an unquoted field", behind[] = "text behind a closing quote";
 
 void drift_csv_init(struct drift_csv *c, size_t max_bytes, size_t max_fields)
@@ -40,6 +41,12 @@ static enum drift_csv_state bad(const char *why, const char **ret_why)
     return DRIFT_CSV_BAD;
 }
 
+static enum drift_csv_state too_many(struct drift_csv *c, const char **ret_why)
+{
+    snprintf(c->why, sizeof c->why, "more than %zu fields: leave some out of the file", c->max_fields);
+    return bad(c->why, ret_why);
+}
+
 static enum drift_csv_state cut_plain(struct drift_csv *c, const char *p, size_t n, const char **ret_why)
 {
     const char *end = p + n;
@@ -49,7 +56,7 @@ static enum drift_csv_state cut_plain(struct drift_csv *c, const char *p, size_t
             comma++;
         struct drift_str *f = field_new(c);
         if (!f)
-            return bad(too_many, ret_why);
+            return too_many(c, ret_why);
         *f = (struct drift_str){p, (size_t)(comma - p)};
         if (comma == end)
             return DRIFT_CSV_RECORD;
@@ -117,7 +124,7 @@ static enum drift_csv_state cut_quoted(struct drift_csv *c, const char *p, size_
         first = false;
         struct drift_str *f = field_new(c);
         if (!f)
-            return bad(too_many, ret_why);
+            return too_many(c, ret_why);
         f->n = (size_t)(to - c->text.data);
         p = copy_field(p, end, &to, &why);
         if (why)

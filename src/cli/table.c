@@ -15,7 +15,13 @@
 #include "driftd/internal/cli/spool.h"
 #include "driftd/internal/decode/decoder.h"
 
-enum { RECORD_MAX = 64 << 20, FILES_MAX = 8, NONE = -1 };
+enum {
+    RECORD_MAX = 64 << 20,
+    FILES_MAX = 8,
+    FIELDS_MAX = 1 << 16, /* fields of a record, features, and others that are remembered */
+    NONE = -1,
+    SKIP = -2 /* a column that nobody asked for */
+};
 
 enum role { FEATURE, LABEL, SCORE, IGNORED };
 
@@ -25,12 +31,13 @@ struct column {
     enum drift_kind type; /* configured; 0: none */
     bool text;            /* CSV: values are categories as they stand */
     uint32_t slot;        /* of a feature, in fields */
+    uint32_t header;      /* the last header that named it */
 };
 
 struct drift_table {
     struct drift_table_settings set;
     /* all columns seen, and where their names hash to */
-    uint32_t n, cap, cap_hash;
+    uint32_t n, n_ignored, cap, cap_hash;
     struct column *column;
     uint32_t *hash; /* open addressing: column + 1 */
     /* the features among them */
@@ -41,10 +48,12 @@ struct drift_table {
     /* the row */
     struct drift_event ev;
     struct drift_csv csv;
-    uint32_t *header; /* CSV: column of each place in a row */
+    int32_t *header; /* CSV: column of each place in a row, or SKIP */
     size_t n_header;
+    uint32_t n_headers;    /* read so far */
     struct drift_buf text; /* NDJSON: texts of the row */
     struct drift_decoder *json;
+    char why[120]; /* a column that was refused; empty: none */
     /* what is read, by name */
     size_t n_spool;
     struct drift_spool spool[FILES_MAX];
@@ -54,8 +63,8 @@ struct drift_table *drift_table_new(const struct drift_table_settings *s)
 {
     struct drift_table *t = drift_xcalloc(1, sizeof *t);
     t->set = *s;
-    t->fields.max = DRIFT_COLUMNS_MAX;
-    drift_csv_init(&t->csv, RECORD_MAX, DRIFT_COLUMNS_MAX);
+    t->fields.max = s->max_features ? s->max_features : FIELDS_MAX;
+    drift_csv_init(&t->csv, RECORD_MAX, FIELDS_MAX);
     drift_buf_init(&t->text, RECORD_MAX + 1);
     return t;
 }
@@ -139,7 +148,23 @@ bool drift_table_has(const struct drift_table *t, const char *column)
     return t->cap && *hash_place(t, column, strlen(column));
 }
 
-/* A column by its name, made when it is new; NONE when there are too many. */
+/* Why a column cannot be taken; NULL: it can. */
+static const char *refusal(struct drift_table *t, enum role role, const char *name, size_t n)
+{
+    const char *way_out = t->set.max_features ? "choose some with --columns" : "leave some out of the file";
+    if (!n)
+        snprintf(t->why, sizeof t->why, "a value has an empty name: %s", way_out);
+    else if (n > DRIFT_NAME_MAX || memchr(name, 0, n))
+        snprintf(t->why, sizeof t->why, "a column's name is longer than %d bytes or holds a zero byte: %s",
+                 DRIFT_NAME_MAX, way_out);
+    else if (role == FEATURE && t->fields.n == t->fields.max)
+        snprintf(t->why, sizeof t->why, "more than %" PRIu32 " columns: %s", t->fields.max, way_out);
+    else
+        return NULL;
+    return t->why;
+}
+
+/* A column by its name, made when it is new; SKIP, or NONE with t->why. */
 static int32_t column_of(struct drift_table *t, const char *name, size_t n)
 {
     if (t->cap) {
@@ -147,13 +172,18 @@ static int32_t column_of(struct drift_table *t, const char *name, size_t n)
         if (at)
             return (int32_t)at - 1;
     }
-    if (t->n == t->fields.max)
-        return NONE;
+    char *copy = drift_xstrndup(name, n);
+    enum role role = role_of(t, copy);
+    bool skip = role == IGNORED && (t->n_ignored == FIELDS_MAX || strlen(copy) != n);
+    if (skip || (role != IGNORED && refusal(t, role, name, n))) {
+        free(copy);
+        return skip ? SKIP : NONE;
+    }
     if (t->n == t->cap)
         grow(t);
     struct column *c = &t->column[t->n];
-    *c = (struct column){.name = drift_xstrndup(name, n)};
-    c->role = role_of(t, c->name);
+    *c = (struct column){.name = copy, .role = role};
+    t->n_ignored += role == IGNORED;
     c->type = type_of(t, c);
     c->text = c->type == DRIFT_CATEGORICAL;
     if (c->role == FEATURE) {
@@ -239,15 +269,14 @@ static int csv_place(struct drift_table *t, size_t at, struct drift_str name, co
     char unnamed[32];
     if (!name.n) /* as written by tools that save an index */
         name = (struct drift_str){unnamed, (size_t)snprintf(unnamed, sizeof unnamed, "#%zu", at + 1)};
-    int32_t c = NONE;
-    if (name.n > DRIFT_NAME_MAX || memchr(name.p, 0, name.n))
-        *ret_why = "a column's name is too long or holds a zero byte";
-    else if ((c = column_of(t, name.p, name.n)) == NONE)
-        *ret_why = "too many columns";
-    for (size_t k = 0; k < at && c != NONE; k++)
-        if (t->header[k] == (uint32_t)c)
-            *ret_why = "two columns have the same name";
-    t->header[at] = (uint32_t)c;
+    int32_t c = column_of(t, name.p, name.n);
+    if (c == NONE)
+        *ret_why = t->why;
+    else if (c != SKIP && t->column[c].header == t->n_headers)
+        *ret_why = "two columns have the same name";
+    else if (c != SKIP)
+        t->column[c].header = t->n_headers;
+    t->header[at] = c;
     return *ret_why ? DRIFT_E_PARSE : 0;
 }
 
@@ -265,6 +294,7 @@ static int csv_header_given(struct drift_table *t, struct drift_err *err)
 static int csv_header(struct drift_table *t, struct drift_lines *l, const char *file, struct drift_err *err)
 {
     const char *why = NULL;
+    t->n_headers++;
     if (t->set.n_header)
         return csv_header_given(t, err);
     int more = csv_record(t, l, file, err);
@@ -328,7 +358,8 @@ static int csv_read(struct drift_table *t, struct drift_lines *l, const char *fi
             return -more;
         row_begin(t);
         for (size_t i = 0; i < t->n_header; i++)
-            csv_put(t, &t->column[t->header[i]], t->csv.field[i]);
+            if (t->header[i] != SKIP)
+                csv_put(t, &t->column[t->header[i]], t->csv.field[i]);
         row_end(t);
         row(ctx, &t->ev);
         if (++*rows % 8192 == 0)
@@ -342,9 +373,8 @@ static int csv_read(struct drift_table *t, struct drift_lines *l, const char *fi
 static void json_leaf(void *ctx, const char *path, enum drift_value_kind kind, double num, struct drift_str str)
 {
     struct drift_table *t = ctx;
-    size_t n = strlen(path);
-    int32_t at = n && n <= DRIFT_NAME_MAX ? column_of(t, path, n) : NONE;
-    if (at == NONE)
+    int32_t at = *t->why ? NONE : column_of(t, path, strlen(path));
+    if (at < 0)
         return;
     if (str.n) { /* the leaf's text goes away: keep it until the row is done */
         char *copy = drift_buf_room(&t->text, str.n);
@@ -365,7 +395,7 @@ static int json_open(struct drift_table *t, struct drift_err *err)
                                                .time_unit = DRIFT_TIME_RECORD,
                                                .features = (char *)(uintptr_t) "",
                                                .max_record_bytes = RECORD_MAX,
-                                               .max_fields = DRIFT_COLUMNS_MAX};
+                                               .max_fields = 1};
     return t->json ? 0 : drift_decoder_new(&stream, NULL, &t->json, err);
 }
 
@@ -389,6 +419,8 @@ static int json_read(struct drift_table *t, struct drift_lines *l, const char *f
         drift_buf_room(&t->text, n); /* the texts of a line are not longer than the line: nothing moves below */
         row_begin(t);
         rc = drift_decoder_leaves(t->json, &rec, json_leaf, t, err);
+        if (!rc && *t->why)
+            rc = drift_fail(err, DRIFT_E_FULL, DRIFT_STOP, "%s", t->why);
         if (rc) {
             drift_err_prefix(err, "%s:%" PRIu64, file, drift_lines_number(l));
             return rc;

@@ -368,6 +368,21 @@ class Compare(unittest.TestCase):
         self.assertIn("fewer than two numbers", out["multivariate"]["why"])
         self.assertNotIn("multivariate", self.report("--no-values", *files)[0])
 
+    def test_only_chosen_columns_count_against_the_limit(self):
+        n, files = 70000, {}
+        for name, shift in ("a", 0), ("b", 9):
+            row = {"x%d" % i: 1 for i in range(n - 1)}
+            with open(self.path(name + ".ndjson"), "w") as f:
+                for i in range(60):
+                    f.write(json.dumps({**(row if i == 30 else {}), "last": i + shift}) + "\n")
+            files[name] = self.write_csv(name + ".csv", {**{"x%d" % i: [1] * 40 for i in range(9000)}, "last": range(shift, shift + 40)})
+        for a, b in ((files["a"], files["b"]), (self.path("a.ndjson"), self.path("b.ndjson"))):
+            columns = self.report(a, b, "--columns", "last,x7")[1]
+            self.assertEqual(set(columns), {"last", "x7"})
+            self.assertGreater(columns["last"]["measures"]["ks"]["effect"], 0)
+        wide = self.write_csv("c.csv", {"c%d" % i: [1, 2, 3] for i in range(4096)})
+        self.assertEqual(len(self.report(wide, wide, "--no-values")[1]), 4096)
+
     def test_control_characters_stay_off_the_terminal(self):
         a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})
         done = self.run_it(a, a)
@@ -392,7 +407,11 @@ class Compare(unittest.TestCase):
         bad("quote.csv", 'a,b\n"1,2\n3,4\n', 2, "ends inside quotes")
         bad("behind.csv", 'a,b\n"1"x,2\n', 2, "text behind a closing quote")
         bad("within.csv", 'a,b\n1,2\n5" pipe,2\n', 2, "within.csv:3: a quote inside an unquoted field")
-        bad("wide.csv", "," * 5000 + "\n", 2, "wide.csv:1: too many fields")
+        bad("wide.csv", "," * 5000 + "\n", 2, "wide.csv:1: more than 4096 columns: choose some with --columns")
+        bad("wider.csv", "," * 65536 + "\n", 2, "wider.csv:1: more than 65536 fields: leave some out of the file", "--columns", "a")
+        bad("wide.ndjson", "{}\n" + json.dumps({"c%d" % i: i for i in range(4097)}), 2,
+            "wide.ndjson:2: more than 4096 columns: choose some with --columns")
+        bad("name.ndjson", json.dumps({"a" * 257: 1}), 2, "name.ndjson:1: a column's name is longer than 256 bytes")
         bad("few.csv", "1,2\n3\n", 2, "few.csv:2: 1 fields, --header has 2", "--header", "a,b")
         bad("names.csv", "1,2\n", 2, "two columns have the same name", "--header", "a,a")
         with open(self.path("utf16.csv"), "w", encoding="utf-16") as f:

@@ -38,8 +38,10 @@ static const char *read_all(const char *text, size_t n, size_t max_bytes)
         text = lf ? lf + 1 : end;
     }
     out[at] = 0;
+    if (why)
+        snprintf(out, sizeof out, "%s", why);
     drift_csv_release(&c);
-    return why ? why : state == DRIFT_CSV_MORE ? "open" : out;
+    return why ? out : state == DRIFT_CSV_MORE ? "open" : out;
 }
 
 START_TEST(cases)
@@ -65,8 +67,8 @@ START_TEST(cases)
         {" a , b\n", " a | b|/"},
         {"a\rb,c\n", "a\rb|c|/"},
         {"1,2,3,4,5,6,7,8\n", "1|2|3|4|5|6|7|8|/"},
-        {"1,2,3,4,5,6,7,8,9\n", "too many fields"},
-        {"\"1\",2,3,4,5,6,7,8,\n", "too many fields"},
+        {"1,2,3,4,5,6,7,8,9\n", "more than 8 fields: leave some out of the file"},
+        {"\"1\",2,3,4,5,6,7,8,\n", "more than 8 fields: leave some out of the file"},
         {"\"a\"b\n", "text behind a closing quote"},
         {"\"a\" ,b\n", "text behind a closing quote"},
         {"\"a\nb\"c\n", "text behind a closing quote"},

@@ -17,6 +17,7 @@ struct drift_csv {
     size_t max_fields, cap_fields;
     struct drift_buf text; /* fields without their quotes, one behind the other */
     bool open;             /* inside quotes at the end of the last line */
+    char why[80];          /* a text that is not static */
 };
 
 enum drift_csv_state {
@@ -28,7 +29,7 @@ enum drift_csv_state {
 void drift_csv_init(struct drift_csv *c, size_t max_bytes, size_t max_fields);
 void drift_csv_release(struct drift_csv *c);
 /* The next line, without its end; cr: its end was CR LF (kept where it stands inside quotes).
- * ret_why: written for BAD, a static text.  A file must not end in MORE. */
+ * ret_why: written for BAD, valid as long as c.  A file must not end in MORE. */
 enum drift_csv_state drift_csv_line(struct drift_csv *c, const char *line, size_t n, bool cr, const char **ret_why);
 
 #endif

@@ -4,7 +4,7 @@
  * like a pipe is kept to be read again (spool.h).  Columns keep their slot over all files that one table reads, so that
  * rows of the second file fit the cells made from the first.  A CSV says nothing about types: infer() reads the file
  * once, and a column whose values are not all numbers is text.  Empty is null.  NDJSON: every scalar with its dotted
- * path is a column.  Threads: one owner. */
+ * path is a column.  Only columns that are asked for count against the maximum.  Threads: one owner. */
 #ifndef DRIFTD_CLI_TABLE_H
 #define DRIFTD_CLI_TABLE_H
 
@@ -17,6 +17,7 @@ struct drift_table_settings {
     const char *label, *score;         /* columns with these roles; NULL: none */
     const char *const *columns;        /* globs; none: all */
     size_t n_columns;
+    uint32_t max_features;     /* more are an error that names --columns; 0: as many as a record may have, 65536 */
     const char *const *header; /* names of the columns of CSV files that have no header; none: they have one */
     size_t n_header;
 };
