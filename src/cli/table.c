@@ -14,6 +14,7 @@
 #include "driftd/internal/cli/source.h"
 #include "driftd/internal/cli/spool.h"
 #include "driftd/internal/decode/decoder.h"
+#include "driftd/internal/window/count.h"
 
 enum {
     RECORD_MAX = 64 << 20,
@@ -28,10 +29,11 @@ enum role { FEATURE, LABEL, SCORE, IGNORED };
 struct column {
     char *name;
     enum role role;
-    enum drift_kind type; /* configured; 0: none */
-    bool text;            /* CSV: values are categories as they stand */
-    uint32_t slot;        /* of a feature, in fields */
-    uint32_t header;      /* the last header that named it */
+    enum drift_kind type;             /* configured; 0: none */
+    bool text;                        /* CSV: values are categories */
+    const struct drift_column *known; /* which ones there are; NULL: as they stand */
+    uint32_t slot;                    /* of a feature, in fields */
+    uint32_t header;                  /* the last header that named it */
 };
 
 struct drift_table {
@@ -53,6 +55,7 @@ struct drift_table {
     uint32_t n_headers;    /* read so far */
     struct drift_buf text; /* NDJSON: texts of the row */
     struct drift_decoder *json;
+    bool inferred;
     char why[120]; /* a column that was refused; empty: none */
     /* what is read, by name */
     size_t n_spool;
@@ -131,16 +134,22 @@ static void grow(struct drift_table *t)
         *hash_place(t, t->column[i].name, strlen(t->column[i].name)) = i + 1;
 }
 
+static const struct drift_column *known_of(const struct drift_table *t, const struct column *c)
+{
+    const struct drift_layout *l = c->role == LABEL ? t->set.label_layout : t->set.layout;
+    if (!l || (c->role != LABEL && c->role != FEATURE))
+        return NULL;
+    int at = drift_layout_find(l, c->role == LABEL ? DRIFT_LABEL : DRIFT_FEATURE, c->name);
+    return at < 0 ? NULL : &l->columns[at];
+}
+
 static enum drift_kind type_of(const struct drift_table *t, const struct column *c)
 {
     if (c->role == LABEL)
         return DRIFT_CATEGORICAL;
     if (c->role == SCORE)
         return DRIFT_NUMERIC;
-    int at = t->set.layout ? drift_layout_find(t->set.layout, DRIFT_FEATURE, c->name) : -1;
-    if (at >= 0)
-        return t->set.layout->columns[at].kind;
-    return drift_model_type(t->set.model, c->name);
+    return c->known ? c->known->kind : drift_model_type(t->set.model, c->name);
 }
 
 bool drift_table_has(const struct drift_table *t, const char *column)
@@ -184,6 +193,7 @@ static int32_t column_of(struct drift_table *t, const char *name, size_t n)
     struct column *c = &t->column[t->n];
     *c = (struct column){.name = copy, .role = role};
     t->n_ignored += role == IGNORED;
+    c->known = known_of(t, c);
     c->type = type_of(t, c);
     c->text = c->type == DRIFT_CATEGORICAL;
     if (c->role == FEATURE) {
@@ -308,7 +318,24 @@ static int csv_header(struct drift_table *t, struct drift_lines *l, const char *
     return 0;
 }
 
-/* What a CSV value is when read as a number: NUM, NONFINITE, or STR when it is none. */
+/* As Python and others write it, too. */
+static bool csv_boolean(struct drift_str f, double *ret)
+{
+    *ret = f.n == 4;
+    return (f.n == 4 && !strncasecmp(f.p, "true", 4)) || (f.n == 5 && !strncasecmp(f.p, "false", 5));
+}
+
+static bool beyond_double(struct drift_str f)
+{
+    char text[400], *end;
+    if (f.n >= sizeof text)
+        return false;
+    memcpy(text, f.p, f.n);
+    text[f.n] = 0;
+    return strspn(text, "+-.0123456789eE") == f.n && isinf(strtod(text, &end)) && !*end;
+}
+
+/* What a CSV value is when read as a number: NUM, BOOL, NONFINITE, or STR when it is none. */
 static enum drift_value_kind csv_number(struct drift_str f, double *ret)
 {
     static const char *const words[] = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"};
@@ -320,18 +347,48 @@ static enum drift_value_kind csv_number(struct drift_str f, double *ret)
     while (f.n && (f.p[f.n - 1] == ' ' || f.p[f.n - 1] == '\t'))
         f.n--;
     if (drift_f64_parse(f.p, f.n, ret))
-        return isfinite(*ret) ? DRIFT_V_NUM : DRIFT_V_NONFINITE;
+        return DRIFT_V_NUM;
+    if (csv_boolean(f, ret))
+        return DRIFT_V_BOOL;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (f.n == strlen(words[i]) && !strncasecmp(f.p, words[i], f.n))
             return DRIFT_V_NONFINITE;
-    return DRIFT_V_STR;
+    return beyond_double(f) ? DRIFT_V_NONFINITE : DRIFT_V_STR;
+}
+
+/* Numbers that lose nothing when they are written as driftd does: 0080 and +1 are codes. */
+static bool plain_number(struct drift_str f, double *ret)
+{
+    bool minus = f.n && *f.p == '-';
+    const char *p = f.p + minus;
+    size_t n = f.n - minus;
+    return n && *p >= '0' && *p <= '9' && (*p != '0' || n == 1 || p[1] == '.') && drift_f64_parse(f.p, f.n, ret);
+}
+
+/* A category that is not known as it stands may be known as the number or truth value that it is in JSON. */
+static struct drift_value csv_category(const struct drift_column *of, struct drift_str f)
+{
+    struct drift_value v = {.kind = DRIFT_V_STR, .str = f}, json = v;
+    char scratch[32];
+    if (!of || drift_column_category(of, f.p, f.n) != drift_column_unseen(of))
+        return v;
+    if (csv_boolean(f, &json.num))
+        json.kind = DRIFT_V_BOOL;
+    else if (plain_number(f, &json.num))
+        json.kind = DRIFT_V_NUM;
+    struct drift_str text = drift_value_category(json.kind, json.num, f, scratch);
+    return drift_column_category(of, text.p, text.n) == drift_column_unseen(of) ? v : json;
 }
 
 static void csv_put(struct drift_table *t, const struct column *c, struct drift_str f)
 {
     struct drift_value v = {.kind = DRIFT_V_NULL, .str = f};
-    if (f.n)
-        v.kind = c->text ? DRIFT_V_STR : csv_number(f, &v.num);
+    if (f.n && c->text)
+        v = csv_category(c->known, f);
+    else if (f.n)
+        v.kind = csv_number(f, &v.num);
+    if (v.kind == DRIFT_V_BOOL && !c->text && c->type != DRIFT_NUMERIC && !t->inferred)
+        v.kind = DRIFT_V_STR; /* nobody said that it is a number */
     put(t, c, v);
 }
 
@@ -530,5 +587,7 @@ int drift_table_infer(struct drift_table *t, const char *file, struct drift_err 
         rc = is_json(path, drift_spool_name(file), &json, err);
     if (rc || json)
         return rc;
-    return drift_table_read(t, file, "types", infer_row, t, &rows, err);
+    rc = drift_table_read(t, file, "types", infer_row, t, &rows, err);
+    t->inferred = true;
+    return rc;
 }

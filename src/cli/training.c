@@ -62,8 +62,11 @@ static void roles_of(const struct drift_source_settings *s, struct drift_stream 
 static int csv(struct pass *p, const struct drift_source_settings *s, const char *file, struct drift_err *err)
 {
     const struct drift_layout *l = drift_builder_layout(p->builder, DRIFT_CHAIN_INPUT);
-    struct drift_table_settings set = {
-        .model = s->model, .layout = l, .score = p->stream.score, .label = p->stream.label};
+    struct drift_table_settings set = {.model = s->model,
+                                       .layout = l,
+                                       .label_layout = drift_builder_layout(p->builder, DRIFT_CHAIN_LABEL),
+                                       .score = p->stream.score,
+                                       .label = p->stream.label};
     struct drift_table *t = drift_table_new(&set);
     uint64_t rows = 0;
     int rc = drift_table_read(t, file, "training data", row, p, &rows, err);

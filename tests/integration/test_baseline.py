@@ -386,6 +386,47 @@ class Training(env.Case):
                 for category, count in zip(port["categories"], port["counts"]):
                     self.assertEqual(count, len(files) * sum(r["port"] == category for r in rows))
 
+    def test_values_mean_what_they_mean_in_ndjson(self):
+        self.config["models"]["m"]["features"] = {"types": {"k": "categorical", "h": "numeric"}}
+        self.config["streams"]["events"]["label"] = "y"
+        rng = random.Random(8)
+
+        def row():
+            return {"k": float(rng.randrange(1, 4)), "h": rng.random() < .3, "flag": rng.random() < .5, "load": rng.gauss(0, 1),
+                    "code": rng.choice(["1.0", "80", "true"])}
+
+        def write(name, rows):
+            with open(self.path(name), "w") as f:
+                for r, y in rows:
+                    f.write(json.dumps({"ts": START, "model": "m", "f": r, "p": .5, "y": y}) + "\n")
+
+        def shown(x, how):
+            return how(str(x)) if isinstance(x, bool) else x
+
+        write("serving.ndjson", [(row(), rng.random() < .5) for _ in range(1000)])
+        rows = [(row(), rng.random() < .2) for _ in range(500)]
+        for i in range(0, 500, 10):
+            rows[i][0]["code"] = "0080"
+        write("t.ndjson", rows)
+        self.build(self.path("t.ndjson"))
+        want, n = self.trained()
+        self.assertEqual(n, 500)
+        self.assertEqual(want["k"]["counts"][-1], 0)
+        self.assertEqual(sum(want["h"]["counts"]), 500)
+        self.assertEqual(want["code"]["counts"][-1], 50)
+        with open(self.path("out"), "rb") as f:
+            trained = baseline_file.Bytes(f.read()).sections()["trng"]
+        for how in str, str.lower, str.upper:
+            with open(self.path("t.csv"), "w", newline="") as f:
+                out = csv.writer(f)
+                out.writerow(["k", "h", "flag", "load", "code", "p", "y"])
+                out.writerows([shown(x, how) for x in (*r.values(), .5, y)] for r, y in rows)
+            self.build(self.path("t.csv"))
+            for name, column in self.trained()[0].items():
+                self.assertEqual((column["specials"], column["counts"]), (want[name]["specials"], want[name]["counts"]), (name, how))
+            with open(self.path("out"), "rb") as f:
+                self.assertEqual(baseline_file.Bytes(f.read()).sections()["trng"], trained)
+
     def test_what_does_not_fit_is_refused(self):
         with open(self.path("t.csv"), "w") as f:
             f.write("a;b\n1;2\n")

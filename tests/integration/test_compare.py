@@ -383,6 +383,14 @@ class Compare(unittest.TestCase):
         wide = self.write_csv("c.csv", {"c%d" % i: [1, 2, 3] for i in range(4096)})
         self.assertEqual(len(self.report(wide, wide, "--no-values")[1]), 4096)
 
+    def test_a_number_beyond_double_is_no_category(self):
+        a = self.write_csv("a.csv", {"x": ["1e400", "-1e999", *range(98)]})
+        b = self.write_csv("b.csv", {"x": ["1e400", *range(98), "1e400x"]})
+        row = self.report(a, b)[1]["x"]
+        self.assertEqual(row["kind"], "numeric")
+        self.assertAlmostEqual(row["measures"]["invalid_rate"]["baseline"], .02)
+        self.assertAlmostEqual(row["measures"]["invalid_rate"]["value"], .02)
+
     def test_control_characters_stay_off_the_terminal(self):
         a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})
         done = self.run_it(a, a)

@@ -3,7 +3,9 @@
  * CSV as in RFC 4180 (csv.h) with a header or with names that are given; gzipped or not; `-` is standard input, which
  * like a pipe is kept to be read again (spool.h).  Columns keep their slot over all files that one table reads, so that
  * rows of the second file fit the cells made from the first.  A CSV says nothing about types: infer() reads the file
- * once, and a column whose values are not all numbers is text.  Empty is null.  NDJSON: every scalar with its dotted
+ * once, and a column whose values are not all numbers is text.  A category
+ * of a layout is found as it stands or as what it would be in NDJSON: 1.0 as 1, True as true.  In a column of numbers
+ * true is 1.  Empty is null.  NDJSON: every scalar with its dotted
  * path is a column.  Only columns that are asked for count against the maximum.  Threads: one owner. */
 #ifndef DRIFTD_CLI_TABLE_H
 #define DRIFTD_CLI_TABLE_H
@@ -12,10 +14,11 @@
 
 struct drift_table;
 struct drift_table_settings {
-    const struct drift_model *model;   /* types of columns by name */
-    const struct drift_layout *layout; /* instead: what a feature is there; NULL: none */
-    const char *label, *score;         /* columns with these roles; NULL: none */
-    const char *const *columns;        /* globs; none: all */
+    const struct drift_model *model;         /* types of columns by name */
+    const struct drift_layout *layout;       /* instead: what a feature is there; NULL: none */
+    const struct drift_layout *label_layout; /* of training data: the label's categories; NULL: none */
+    const char *label, *score;               /* columns with these roles; NULL: none */
+    const char *const *columns;              /* globs; none: all */
     size_t n_columns;
     uint32_t max_features;     /* more are an error that names --columns; 0: as many as a record may have, 65536 */
     const char *const *header; /* names of the columns of CSV files that have no header; none: they have one */
