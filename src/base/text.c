@@ -166,6 +166,11 @@ size_t drift_f64_text(double v, char *buf, size_t cap)
     return 0;
 }
 
+int drift_percent_digits(double percent)
+{
+    return fabs(percent) < 99.5 ? 2 : 3;
+}
+
 /* Days since 1970-01-01 of a proleptic Gregorian date, and back (Howard Hinnant, "chrono-compatible low-level date
  * algorithms"). */
 static int64_t days_from_civil(int64_t y, int m, int d)

@@ -74,9 +74,10 @@ static void put_split_size(struct drift_buf *b, const struct drift_baseline_chai
         return;
     }
     double share = (double)ref->pooled->counts[c->first + DRIFT_N_SPECIAL + p->cell] / (double)p->m;
-    drift_buf_addf(b, " (share of `%s` %+.2g points)",
+    double points = 100 * s->split_size * sqrt(share * (1 - share));
+    drift_buf_addf(b, " (share of `%s` %+.*g points)",
                    p->cell < c->n_categories ? drift_printable(c->categories[p->cell], name, sizeof name) : "rare ones",
-                   100 * s->split_size * sqrt(share * (1 - share)));
+                   drift_percent_digits(points), points);
 }
 
 /* All columns that split where column `first` does, as one line. */

@@ -114,10 +114,11 @@ static void print_new(const json_t *verdict, const struct drift_column *c, uint6
     json_array_foreach(list, i, one)
     {
         json_int_t least = json_integer_value(json_object_get(one, "at_least"));
-        if (i < NAMED && least > 0 && n)
-            printf("%s%s %s%.2g %%", i ? ", " : "new: ", drift_printable(text_of(one, "value"), name, sizeof name),
+        double percent = n ? 100 * (double)least / (double)n : 0;
+        if (i < NAMED && percent > 0)
+            printf("%s%s %s%.*g %%", i ? ", " : "new: ", drift_printable(text_of(one, "value"), name, sizeof name),
                    json_integer_value(json_object_get(one, "at_most")) > least ? "at least " : "",
-                   100 * (double)least / (double)n);
+                   drift_percent_digits(percent), percent);
     }
     if (json_array_size(list))
         putchar('\n');

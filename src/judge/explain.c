@@ -164,7 +164,8 @@ static void put_segment(json_t *list, const struct drift_outcome *o, const struc
     if (f->special < 0)
         drift_buf_addf(&text, " %.2g", f->effect);
     else
-        drift_buf_addf(&text, " %.2g %% (baseline %.2g %%)", 100 * f->now, 100 * f->before);
+        drift_buf_addf(&text, " %.*g %% (baseline %.*g %%)", drift_percent_digits(100 * f->now), 100 * f->now,
+                       drift_percent_digits(100 * f->before), 100 * f->before);
     json_t *j = drift_outcome_segment_json(o->segmented, w);
     json_object_set_new(j, "direction", json_string(f->special < 0 ? "none" : "up"));
     json_object_set_new(j, "text", drift_text_json(text.data ? text.data : ""));

@@ -450,7 +450,7 @@ class Phase1(env.Case):
         self.config["streams"] = {"events": {"topic": "t", "format": "json", "time": "ts", "model": "model", "features": "f"}}
         self.config["models"] = {"m": {"owner": "soc", "window": {"size": "1h"}, "evidence": {"false_alarms": "1 per 90d"}}}
 
-    def file(self, mean, udp=lambda w: None):
+    def file(self, mean, udp=lambda w: None, others=("tcp", "icmp")):
         """mean(feature, window): of features a, b, c with unit spread; 3 % of c are null.  udp(window): a share of proto, if any."""
         rng, path = random.Random(5), os.path.join(self.dir, "events.ndjson")
         with open(path, "w") as f:
@@ -460,7 +460,7 @@ class Phase1(env.Case):
                     if rng.random() < .03:
                         row["c"] = None
                     if udp(w):
-                        row["proto"] = "udp" if rng.random() < udp(w) else rng.choice(["tcp", "icmp"])
+                        row["proto"] = "udp" if rng.random() < udp(w) else rng.choice(others)
                     f.write(json.dumps({"ts": START + w * HOUR + i * HOUR // self.EVENTS, "model": "m", "f": row}) + "\n")
         return path
 
@@ -515,6 +515,8 @@ class Phase1(env.Case):
         self.assertIn("baseline mixed is not for model m, which has evidence", done.stderr)
         proto = next(c for c in self.meta("mixed")["columns"] if c["column"] == "proto")
         self.assertIn("split", proto["flags"])
+        done = self.run_("build", "--file", self.file(lambda k, w: 0, udp=lambda w: .999 if w >= 60 else .001, others=["tcp"]), "--id", "all")
+        self.assertRegex(done.stdout, r"drifts in `proto` \(share of `\w+` [+-](100|9\d(\.\d)?) points\) between windows 60 ")
         self.assertTrue(68 <= proto["shares"]["split"] <= 72, proto["shares"])
         path = self.file(lambda k, w: 0, udp=lambda w: .45 if w % 24 < 12 else .25)
         done = self.run_("build", "--file", path, "--id", "by-day")

@@ -63,6 +63,14 @@ START_TEST(numbers)
     ck_assert_str_eq(buf, "0.1");
     drift_f64_text(-3, buf, sizeof buf);
     ck_assert_str_eq(buf, "-3");
+    static const struct {
+        double percent;
+        const char *want;
+    } at[] = {{100, "100"}, {-99.6, "-99.6"}, {99.4, "99"}, {9.96, "10"}, {.123, "0.12"}, {0, "0"}};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        snprintf(buf, sizeof buf, "%.*g", drift_percent_digits(at[i].percent), at[i].percent);
+        ck_assert_str_eq(buf, at[i].want);
+    }
 }
 END_TEST
 

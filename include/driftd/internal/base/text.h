@@ -29,6 +29,8 @@ bool drift_i64_parse(const char *s, size_t n, int64_t *ret);
 bool drift_f64_parse(const char *s, size_t n, double *ret);
 /* Shortest decimal that reads back as the same double; integers without ".0".  buf >= 32 bytes; returns the length. */
 size_t drift_f64_text(double v, char *buf, size_t cap);
+/* Digits of a percentage for `%.*g`: two, and three from 99.5 on, where two would read 1e+02. */
+int drift_percent_digits(double percent);
 
 /* ms since 1970 UTC <-> "2026-01-31T14:05:00Z" (with .mmm when not zero).  buf >= 32 bytes; returns buf. */
 char *drift_time_text(int64_t ms, char *buf, size_t cap);
