@@ -17,8 +17,9 @@ enum { FILES_MAX = 256, MAX_WINDOWS = 5000 };
 
 static const char build_help[] =
     "usage: driftd baseline build -c FILE [--model M] [--from T] [--to T | --last 14d]\n"
-    "                             [--file EVENTS]... [--stream S] [--edges FILE] [--id ID]\n"
-    "                             [--output FILE] [--promote [--anyway]]\n\n"
+    "                             [--file EVENTS]... [--training FILE]... [--stream S]\n"
+    "                             [--edges FILE] [--id ID] [--output FILE]\n"
+    "                             [--promote [--anyway]]\n\n"
     "Reads the model's events twice: once to choose cells, once to count.  Memory is bounded whatever the range.\n\n"
     "  -c, --config FILE   configuration\n"
     "      --model M       model; not needed when the configuration has one\n"

@@ -328,6 +328,9 @@ int drift_baseline_show_main(int argc, char **argv)
             return drift_cli_fail(DRIFT_EXIT_USAGE, "baseline show",
                                   "give a configuration with -c FILE, or a baseline file");
         rc = drift_baseline_read_file(what, &b, &err);
+        if (!rc && model && strcmp(b->model, model) != 0)
+            rc = drift_fail(&err, DRIFT_E_USAGE, DRIFT_STOP, "%s is a baseline of model %s, not of %s", what, b->model,
+                            model);
     } else {
         struct drift_config *c = drift_baseline_config("baseline show", config, model, &m, &status);
         if (!c)

@@ -355,22 +355,45 @@ static int explain(struct drift_store *s, const struct drift_model *m, const str
     return rc;
 }
 
-static bool take(struct request *q, int opt)
+static int refuse(const char *option, const char *want)
+{
+    return 1 + drift_cli_fail(DRIFT_EXIT_USAGE, "explain", "--%s %s: %s", option, optarg, want);
+}
+
+/* 0, or an exit status + 1. */
+static int take(struct request *q, int opt)
 {
     int64_t n;
-    if (opt == 'c')
+    switch (opt) {
+    case 'c':
         q->config = optarg;
-    else if (opt == 'm')
+        return 0;
+    case 'm':
         q->model = optarg;
-    else if (opt == 'o' && q->n_columns < COLUMNS_MAX)
+        return 0;
+    case 'o':
+        if (q->n_columns == COLUMNS_MAX)
+            return refuse("column", "64 columns at most");
         q->column[q->n_columns++] = optarg;
-    else if (opt == 'k' && (!strcmp(optarg, "input") || !strcmp(optarg, "label")))
+        return 0;
+    case 'k':
         q->chain = *optarg == 'l' ? DRIFT_CHAIN_LABEL : DRIFT_CHAIN_INPUT;
-    else if (opt == 't' && drift_i64_parse(optarg, strlen(optarg), &n) && n > 0 && n <= TOP_MAX)
+        return !strcmp(optarg, "input") || !strcmp(optarg, "label") ? 0 : refuse("chain", "not input or label");
+    case 't':
+        if (!drift_i64_parse(optarg, strlen(optarg), &n) || n < 1 || n > TOP_MAX)
+            return refuse("top", "not a number from 1 to 50");
         q->top = (size_t)n;
-    else if (opt != 'w' || !drift_time_parse(optarg, strlen(optarg), &q->at_ms))
-        return false;
-    return true;
+        return 0;
+    case 'w':
+        return drift_time_parse(optarg, strlen(optarg), &q->at_ms)
+                   ? 0
+                   : refuse("window", "not a date or time such as 2026-01-31T14:05:00Z");
+    case 'h':
+        fputs(help, stdout);
+        return 1 + DRIFT_EXIT_OK;
+    default:
+        return 1 + DRIFT_EXIT_USAGE;
+    }
 }
 
 static int parse(int argc, char **argv, struct request *q)
@@ -380,17 +403,11 @@ static int parse(int argc, char **argv, struct request *q)
         {"chain", required_argument, NULL, 'k'},  {"window", required_argument, NULL, 'w'},
         {"column", required_argument, NULL, 'o'}, {"top", required_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},         {0}};
-    int opt;
-    while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (opt == 'h') {
-            fputs(help, stdout);
-            return 1 + DRIFT_EXIT_OK;
-        }
-        if (opt == '?')
-            return 1 + DRIFT_EXIT_USAGE;
-        if (!take(q, opt))
-            return 1 + drift_cli_fail(DRIFT_EXIT_USAGE, "explain", "%s: not what the option takes, see --help", optarg);
-    }
+    int opt, rc = 0;
+    while (!rc && (opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
+        rc = take(q, opt);
+    if (rc)
+        return rc;
     return optind < argc ? 1 + drift_cli_fail(DRIFT_EXIT_USAGE, "explain", "too many arguments") : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "driftd/internal/cli/table.h"
 
@@ -28,7 +29,7 @@ static void row(void *ctx, const struct drift_event *ev)
 static bool is_csv(const char *file)
 {
     size_t n = strlen(file);
-    return (n > 4 && !strcmp(file + n - 4, ".csv")) || (n > 7 && !strcmp(file + n - 7, ".csv.gz"));
+    return (n > 4 && !strcasecmp(file + n - 4, ".csv")) || (n > 7 && !strcasecmp(file + n - 7, ".csv.gz"));
 }
 
 static int ndjson(struct pass *p, struct drift_source_settings s, struct drift_err *err)

@@ -206,6 +206,10 @@ class Baseline(env.Case):
         path = os.path.join(self.dir, "jan.baseline")
         self.baseline("build", "--output", path, "--id", "jan")
         self.baseline("list", status=1)
+        done = self.driftd.command("baseline", "show", "--model", "other", path, check=False)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn(f"is a baseline of model {MODEL}, not of other", done.stderr)
+        self.driftd.command("baseline", "show", "--model", MODEL, path)
         shown = self.driftd.command("baseline", "show", path)
         self.assertIn("baseline jan of model phish/url", shown.stdout)
         self.baseline("put", path)
@@ -373,7 +377,8 @@ class Training(env.Case):
             with open(self.path(name), "w") as f:
                 for r in rows:
                     f.write(json.dumps({"ts": START, "model": "m", "f": {c: r[c] for c in order}, "p": .5}) + "\n")
-        for files in ("1.csv",), ("1.csv", "2.csv"), ("2.csv", "3.csv", "1.csv"), ("4.ndjson", "5.ndjson"), ("5.ndjson", "2.csv", "4.ndjson"):
+        os.rename(self.path("3.csv"), self.path("3.CSV"))
+        for files in ("1.csv",), ("1.csv", "2.csv"), ("2.csv", "3.CSV", "1.csv"), ("4.ndjson", "5.ndjson"), ("5.ndjson", "2.csv", "4.ndjson"):
             with self.subTest(files=files):
                 self.build(*map(self.path, files))
                 column, n = self.trained()
@@ -426,6 +431,15 @@ class Training(env.Case):
                 self.assertEqual((column["specials"], column["counts"]), (want[name]["specials"], want[name]["counts"]), (name, how))
             with open(self.path("out"), "rb") as f:
                 self.assertEqual(baseline_file.Bytes(f.read()).sections()["trng"], trained)
+
+    def test_help_and_explain_name_their_options(self):
+        driftd = env.Driftd(self.dir, self.config)
+        self.assertIn("--training", driftd.command("baseline", "build", "--help").stdout.split("\n\n")[0])
+        for option, value, want in ("top", "0", "not a number from 1 to 50"), ("top", "x", "not a number"), \
+                ("window", "garbage", "not a date or time such as 2026-01-31T14:05:00Z"), ("chain", "in", "not input or label"):
+            done = driftd.command("explain", "-c", driftd.path, f"--{option}", value, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"--{option} {value}: {want}", done.stderr)
 
     def test_what_does_not_fit_is_refused(self):
         with open(self.path("t.csv"), "w") as f:

@@ -1,8 +1,9 @@
 /* training.h - data that a model was trained on, counted on the cells of a baseline.
  *
- * NDJSON has records as those of the stream; CSV (`.csv`, `.csv.gz`, RFC 4180) one column a feature, named as in the
- * baseline, and perhaps the score and the label under the names that the model's streams give them.  What is a category
- * there is one here, whatever it looks like; values mean what they mean in NDJSON (table.h).  Threads: one owner. */
+ * NDJSON has records as those of the stream; CSV (`.csv`, `.csv.gz` in any case, RFC 4180) one column a feature, named
+ * as in the baseline, and perhaps the score and the label under the names that the model's streams give them.  What is
+ * a category there is one here, whatever it looks like; values mean what they mean in NDJSON (table.h).  Threads: one
+ * owner. */
 #ifndef DRIFTD_CLI_TRAINING_H
 #define DRIFTD_CLI_TRAINING_H
 
