@@ -13,6 +13,7 @@
 
 #include "driftd/internal/baseline/builder.h"
 #include "driftd/internal/cli.h"
+#include "driftd/internal/cli/source.h"
 #include "driftd/internal/cli/table.h"
 #include "driftd/internal/window/count.h"
 
@@ -236,6 +237,8 @@ static int parse_files(struct drift_compare_request *r, int argc, char **argv)
         return USAGE("%s cannot be label and score", r->label);
     if (!r->exact && r->what.binnings)
         return USAGE("--binning needs the values: leave out --no-values");
+    if (!r->exact && (r->rules || r->what.all_orders))
+        return USAGE("--%s needs the values: leave out --no-values", r->rules ? "empty" : "exact-p");
     for (int i = 0; i < 2; i++)
         r->file[i] = argv[optind + i];
     if (!strcmp(r->file[0], "-") && !strcmp(r->file[1], "-"))
@@ -324,8 +327,8 @@ static void work_init(struct work *w, struct drift_compare_request *r)
                    .label = (char *)(uintptr_t)r->label},
         .model = {.name = name, .include = all, .threshold = NAN, .n_types = r->n_types, .types = r->types}};
     if (r->multivariate) /* every row counts, whatever it costs */
-        w->model.dependence =
-            (struct drift_dependence_config){.on = true, .max_features = 32, .terms = 64, .budget_us = 1e6};
+        w->model.dependence = (struct drift_dependence_config){
+            .on = true, .max_features = DRIFT_COMPARE_NUMBERS, .terms = 64, .budget_us = 1e6};
     w->builder = drift_builder_new(&w->model, &settings);
     struct drift_table_settings set = {.model = &w->model,
                                        .label = r->label,
@@ -362,11 +365,40 @@ static int check_roles(const struct work *w, struct drift_err *err)
     return absent ? drift_fail(err, DRIFT_E_NOT_FOUND, DRIFT_STOP, "%s has no column %s", r->file[0], absent) : 0;
 }
 
+static int check_header(struct work *w, struct drift_err *err)
+{
+    const struct drift_compare_request *r = w->request;
+    bool json[2] = {false};
+    int rc = 0;
+    for (int i = 0; i < 2 && !rc && r->n_header; i++)
+        rc = drift_table_is_json(w->table, r->file[i], &json[i], err);
+    if (!rc && json[0] && json[1])
+        rc = drift_fail(err, DRIFT_E_USAGE, DRIFT_STOP,
+                        "--header names the columns of CSV files, and both are NDJSON: leave it out");
+    return rc;
+}
+
+/* A name that no column has does nothing, which may be a slip. */
+static void warn_of_names(const struct work *w)
+{
+    const struct drift_compare_request *r = w->request;
+    char name[80];
+    for (size_t i = 0; i < r->n_types + r->n_columns; i++) {
+        bool type = i < r->n_types;
+        const char *glob = type ? r->types[i].name : r->columns[i - r->n_types];
+        if (!drift_table_matches(w->table, glob))
+            fprintf(stderr, "driftd compare: --%s %s: neither file has such a column\n", type ? "types" : "columns",
+                    drift_printable(glob, name, sizeof name));
+    }
+}
+
 static int count(struct work *w, struct drift_err *err)
 {
     const char *const *file = w->request->file;
     struct drift_compare_counts *k = &w->counts;
-    int rc = drift_table_infer(w->table, file[0], err);
+    int rc = check_header(w, err);
+    if (!rc)
+        rc = drift_table_infer(w->table, file[0], err);
     if (!rc)
         rc = drift_table_read(w->table, file[0], "choosing cells", survey, w, &k->rows[0], err);
     if (!rc && (rc = drift_builder_freeze(w->builder, err)) == DRIFT_E_EMPTY)
@@ -383,7 +415,11 @@ static int count(struct work *w, struct drift_err *err)
     }
     if (!rc)
         rc = check_roles(w, err);
-    return rc ? rc : drift_table_read(w->table, file[1], "counting", count_current, w, &k->rows[1], err);
+    if (!rc)
+        rc = drift_table_read(w->table, file[1], "counting", count_current, w, &k->rows[1], err);
+    if (!rc)
+        warn_of_names(w);
+    return rc;
 }
 
 /* ---- the values ---- */

@@ -9,7 +9,7 @@
 #include "driftd/internal/cli/source.h"
 #include "driftd/internal/window/dependence.h"
 
-enum { PAIRS = 5 };
+enum { PAIRS = 5, NAMED = 8 };
 
 /* What both sides come to; why: there is nothing to compare. */
 struct comparison {
@@ -49,6 +49,30 @@ static const char *name_of(const struct comparison *c, uint32_t feature)
     return c->layout->columns[c->of->column[feature]].name;
 }
 
+/* Is it a number that is not compared with the others? */
+static bool left_out(const struct comparison *c, uint32_t column)
+{
+    const struct drift_column *k = &c->layout->columns[column];
+    bool in = k->role != DRIFT_FEATURE || k->kind != DRIFT_NUMERIC;
+    for (uint32_t i = 0; i < c->of->n_features && !in; i++)
+        in = c->of->column[i] == column;
+    return !in;
+}
+
+static void tell_left_out(const struct comparison *c)
+{
+    char name[64];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->layout->n_columns; i++)
+        if (left_out(c, i) && n++ < NAMED)
+            printf("%s%s", n == 1 ? "left out: " : ", ",
+                   drift_printable(c->layout->columns[i].name, name, sizeof name));
+    if (n > NAMED)
+        printf(" and %" PRIu32 " more", n - NAMED);
+    if (n)
+        printf(" (the first %d columns are taken, if they vary: choose with --columns)\n", DRIFT_COMPARE_NUMBERS);
+}
+
 /* 1e-440 is below the smallest double. */
 static const char *p_text(double log10_p, char buf[static 24])
 {
@@ -66,13 +90,13 @@ static void tell_pairs(const struct comparison *c)
     printf("pairs: p %s for the largest change of %zu\n", p_text(c->pairs.log10_p, p), c->pairs.n_pairs);
     for (size_t i = 0; i < c->pairs.n_top && told < PAIRS; i++) {
         const struct drift_concordance_pair *q = &c->pairs.top[i];
-        double adjusted = fmin(1, q->p_value * (double)c->pairs.n_pairs);
-        if (adjusted >= .05)
+        double log10_p = fmin(0, q->log10_p + log10((double)c->pairs.n_pairs));
+        if (log10_p >= log10(.05))
             continue;
         told++;
-        printf("- %s and %s: on the same side of their medians in %.0f %% of rows, was %.0f %% (p %.2g)\n",
+        printf("- %s and %s: on the same side of their medians in %.0f %% of rows, was %.0f %% (p %s)\n",
                drift_printable(name_of(c, q->i), a, sizeof a), drift_printable(name_of(c, q->j), b, sizeof b),
-               100 * q->agree, 100 * q->agree_ref, adjusted);
+               100 * q->agree, 100 * q->agree_ref, p_text(log10_p, p));
     }
     if (!told)
         puts("no pair changed");
@@ -92,6 +116,7 @@ void drift_compare_dependence_text(const struct drift_compare_report *rep)
             printf("joint distribution: p %s (%" PRIu32 " numbers, %" PRIu32 " terms)\n",
                    p_text(c.embedding.log10_p, p), c.of->n_features, c.of->n_terms);
         tell_pairs(&c);
+        tell_left_out(&c);
     }
     drift_dependence_free(c.of);
 }
@@ -112,13 +137,14 @@ static json_t *pair_json(const struct comparison *c, const struct drift_concorda
     json_object_set_new(o, "agree_current", json_real(p->agree));
     json_object_set_new(o, "z", json_real(p->z));
     json_object_set_new(o, "p", json_real(p->p_value));
+    json_object_set_new(o, "log10_p", json_real(p->log10_p));
     return o;
 }
 
 json_t *drift_compare_dependence_json(const struct drift_compare_report *rep)
 {
     struct comparison c = comparison_of(rep);
-    json_t *o = json_object(), *pairs = json_array(), *joint = json_object();
+    json_t *o = json_object(), *pairs = json_array(), *joint = json_object(), *without = json_array();
     if (c.why)
         json_object_set_new(o, "why", json_string(c.why));
     for (size_t i = 0; !c.why && i < c.pairs.n_top; i++)
@@ -137,6 +163,10 @@ json_t *drift_compare_dependence_json(const struct drift_compare_report *rep)
         json_object_set_new(joint, "log10_p", json_real(c.embedding.log10_p));
         json_object_set_new(joint, "distance", json_real(c.embedding.distance));
     }
+    for (uint32_t i = 0; !c.why && i < c.layout->n_columns; i++)
+        if (left_out(&c, i))
+            json_array_append_new(without, text_json(c.layout->columns[i].name));
+    json_object_set_new(o, "left_out", without);
     json_object_set_new(o, "pairs", pairs);
     json_object_set_new(o, "embedding", joint);
     drift_dependence_free(c.of);

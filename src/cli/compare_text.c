@@ -105,7 +105,10 @@ static void print_values(const struct drift_compare_report *rep, bool markdown)
     for (size_t i = 0; i < rep->n; i++) {
         const struct drift_compare_row *row = &rep->rows[i];
         add_column(s, row->column);
-        drift_sheet_add(s, "%zu>%zu", row->exact.n[0], row->exact.n[1]);
+        if (row->exact.why && row->exact.why != drift_exact_empty)
+            drift_sheet_add(s, "-");
+        else
+            drift_sheet_add(s, "%zu>%zu", row->exact.n[0], row->exact.n[1]);
         drift_sheet_p(s, row->has_p ? row->p : (double)NAN);
         drift_sheet_p(s, row->has_p ? row->adjusted : (double)NAN);
         add_distances(s, row);
@@ -128,8 +131,9 @@ void drift_compare_text(const struct drift_compare_report *rep, bool markdown)
     print_grid(rep, markdown);
     for (uint32_t i = 0; i < new->n; i++)
         printf("%snew       %s\n", i || !markdown ? "" : "\n", drift_printable(new->slots[i].text, text, sizeof text));
-    printf("\noutside: beyond the baseline's range (numbers), unseen categories; p gate %.2g; verdict: %s\n", rep->gate,
-           drift_compare_verdict(rep->worst));
+    printf("\noutside: beyond the baseline's range (numbers), unseen categories (left of >: what the baseline may have "
+           "missed); p gate %.2g; verdict: %s\n",
+           rep->gate, drift_compare_verdict(rep->worst));
     drift_compare_changes(rep, markdown);
     if (r->multivariate)
         drift_compare_dependence_text(rep);

@@ -85,10 +85,12 @@ static void distances(struct drift_exact *e, const struct drift_values *v, bool 
         e->anderson = (struct drift_anderson){NAN, NAN, NAN, NAN, NAN};
 }
 
+const char drift_exact_empty[] = "a side has no values";
+
 static void numbers_init(struct drift_exact *e, const struct drift_values *v, const struct drift_exact_settings *s)
 {
     if (drift_ks_samples(v->x[0], v->n[0], v->x[1], v->n[1], &e->ks)) {
-        e->why = "a side has no values";
+        e->why = drift_exact_empty;
         return;
     }
     for (int side = 0; side < 2; side++)
@@ -109,7 +111,7 @@ static void names_init(struct drift_exact *e, const struct drift_values *v)
 {
     drift_exact_bins_init(&e->names, v->count[0], v->count[1], v->n_names);
     if (!e->names.n) {
-        e->why = "a side has no values";
+        e->why = drift_exact_empty;
         return;
     }
     e->name = drift_xcalloc(v->n_names, sizeof *e->name);

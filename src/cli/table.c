@@ -157,6 +157,14 @@ bool drift_table_has(const struct drift_table *t, const char *column)
     return t->cap && *hash_place(t, column, strlen(column));
 }
 
+bool drift_table_matches(const struct drift_table *t, const char *glob)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < t->n && !any; i++)
+        any = drift_glob_match(glob, t->column[i].name);
+    return any;
+}
+
 /* Why a column cannot be taken; NULL: it can. */
 static const char *refusal(struct drift_table *t, enum role role, const char *name, size_t n)
 {
@@ -577,14 +585,18 @@ static void infer_row(void *ctx, const struct drift_event *ev)
     }
 }
 
-int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err)
+int drift_table_is_json(struct drift_table *t, const char *file, bool *ret, struct drift_err *err)
 {
     const char *path;
+    int rc = path_of(t, file, &path, err);
+    return rc ? rc : is_json(path, drift_spool_name(file), ret, err);
+}
+
+int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err)
+{
     bool json;
     uint64_t rows;
-    int rc = path_of(t, file, &path, err);
-    if (!rc)
-        rc = is_json(path, drift_spool_name(file), &json, err);
+    int rc = drift_table_is_json(t, file, &json, err);
     if (rc || json)
         return rc;
     rc = drift_table_read(t, file, "types", infer_row, t, &rows, err);

@@ -239,7 +239,7 @@ class Compare(unittest.TestCase):
         large, rows = self.report(a, b)
         self.assertEqual(small, large)
         for bad in (["--binning", "deciles"], ["--empty", "x"], ["--adjust", "x"], ["--memory", "1B"],
-                    ["--no-values", "--binning", "q10_linear_rc"]):
+                    ["--no-values", "--binning", "q10_linear_rc"], ["--no-values", "--empty", "none"], ["--no-values", "--exact-p"]):
             self.assertEqual(self.run_it(a, b, *bad).returncode, 2, bad)
 
     def test_extremes(self):
@@ -390,6 +390,40 @@ class Compare(unittest.TestCase):
         self.assertEqual(row["kind"], "numeric")
         self.assertAlmostEqual(row["measures"]["invalid_rate"]["baseline"], .02)
         self.assertAlmostEqual(row["measures"]["invalid_rate"]["value"], .02)
+
+    def test_what_has_no_effect_is_said(self):
+        a = self.write_csv("a.csv", {"x": [str(i) for i in range(20)], "y": ["a"] * 20})
+        with open(self.path("a.ndjson"), "w") as f:
+            f.write('{"x": 1}\n{"x": 2}\n')
+        done = self.run_it(self.path("a.ndjson"), self.path("a.ndjson"), "--header", "a,b")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--header names the columns of CSV files, and both are NDJSON", done.stderr)
+        done = self.run_it(a, a, "--types", "no*:category,x:number", "--columns", "x,z")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stderr, "driftd compare: --types no*: neither file has such a column\n"
+                                      "driftd compare: --columns z: neither file has such a column\n")
+        self.assertIn("unseen categories (left of >: what the baseline may have missed)", done.stdout)
+
+    def test_values_that_were_not_read_are_not_said_to_be_none(self):
+        n = 80000
+        a = self.write_csv("a.csv", {"big": range(n), "none": [""] * n, "small": (["1"] + [""] * 99) * (n // 100)})
+        lines = self.run_it(a, a, "--memory", "1MiB").stdout.split("from the values")[1].splitlines()
+        rows = {line.split()[0]: line.split() for line in lines if line[:1].isalpha()}
+        self.assertEqual([rows[c][2] for c in ("big", "none", "small")], ["-", "0>0", "800>800"])
+
+    def test_numbers_beyond_32_are_named(self):
+        z = np.random.default_rng(9).standard_normal((40, 3000))
+        z[1] = z[0]
+        files = []
+        for name in "a", "b":
+            files.append(self.write_csv(name + ".csv", {"f%02d" % i: [repr(float(x)) for x in z[i]] for i in range(40)}))
+            z[1] = -z[0]
+        text = self.run_it("--no-values", "--multivariate", *files).stdout
+        self.assertIn("left out: f32, f33, f34, f35, f36, f37, f38, f39 (the first 32 columns are taken", text)
+        self.assertRegex(text, r"in \d % of rows, was 100 % \(p 1e-\d{3,}\)")
+        out, _ = self.report("--no-values", "--multivariate", *files)
+        self.assertEqual(out["multivariate"]["left_out"], ["f%d" % i for i in range(32, 40)])
+        self.assertLess(out["multivariate"]["pairs"][0]["log10_p"], -300)
 
     def test_control_characters_stay_off_the_terminal(self):
         a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})

@@ -12,7 +12,7 @@
 #include "driftd/internal/config/config.h"
 #include "driftd/multiple.h"
 
-enum { DRIFT_COMPARE_LIST = 1024 };
+enum { DRIFT_COMPARE_LIST = 1024, DRIFT_COMPARE_NUMBERS = 32 }; /* names of an option; numbers that go together */
 enum drift_compare_format { DRIFT_COMPARE_TABLE, DRIFT_COMPARE_MARKDOWN, DRIFT_COMPARE_JSON };
 
 struct drift_compare_request {

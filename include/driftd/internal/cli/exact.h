@@ -27,6 +27,7 @@ struct drift_exact_bins {
     struct drift_chi2 chi2;                       /* nothing pooled */
 };
 
+extern const char drift_exact_empty[]; /* why: a side has no values; after any other they were not read */
 struct drift_exact {
     const char *why; /* static text; NULL: what follows is there */
     size_t n[2];

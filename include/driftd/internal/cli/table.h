@@ -30,6 +30,11 @@ void drift_table_free(struct drift_table *t);
 /* Has any row or header had the column? */
 bool drift_table_has(const struct drift_table *t, const char *column);
 
+/* Has any of them a name that the glob matches?  Those that were not asked for, too. */
+bool drift_table_matches(const struct drift_table *t, const char *glob);
+/* Reads its beginning. */
+int drift_table_is_json(struct drift_table *t, const char *file, bool *ret, struct drift_err *err) DRIFT_MUST_CHECK;
+
 /* Finds out which columns of a CSV hold text.  Nothing to do for NDJSON. */
 int drift_table_infer(struct drift_table *t, const char *file, struct drift_err *err) DRIFT_MUST_CHECK;
 
