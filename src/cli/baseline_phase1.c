@@ -73,10 +73,12 @@ static void put_split_size(struct drift_buf *b, const struct drift_baseline_chai
         drift_buf_addf(b, " (%s%+.2g sd)", scale ? "spread " : "", s->split_size);
         return;
     }
-    double share = (double)ref->pooled->counts[c->first + DRIFT_N_SPECIAL + p->cell] / (double)p->m;
+    const uint64_t *cells = ref->pooled->counts + c->first + DRIFT_N_SPECIAL;
+    bool own = p->cell < c->n_categories; /* rare and unseen ones are one share */
+    double share = ((double)cells[p->cell] + (own ? 0 : (double)cells[drift_column_unseen(c)])) / (double)p->m;
     double points = 100 * s->split_size * sqrt(share * (1 - share));
     drift_buf_addf(b, " (share of `%s` %+.*g points)",
-                   p->cell < c->n_categories ? drift_printable(c->categories[p->cell], name, sizeof name) : "rare ones",
+                   own ? drift_printable(c->categories[p->cell], name, sizeof name) : "rare ones",
                    drift_percent_digits(points), points);
 }
 

@@ -3,10 +3,10 @@
  * CSV as in RFC 4180 (csv.h) with a header or with names that are given; gzipped or not; `-` is standard input, which
  * like a pipe is kept to be read again (spool.h).  Columns keep their slot over all files that one table reads, so that
  * rows of the second file fit the cells made from the first.  A CSV says nothing about types: infer() reads the file
- * once, and a column whose values are not all numbers is text.  A category
- * of a layout is found as it stands or as what it would be in NDJSON: 1.0 as 1, True as true.  In a column of numbers
- * true is 1.  Empty is null.  NDJSON: every scalar with its dotted
- * path is a column.  Only columns that are asked for count against the maximum.  Threads: one owner. */
+ * once, and a column whose values are not all numbers is text.  A category of a layout is found as it stands or as what
+ * it would be in NDJSON: 1.0 as 1, True as true.  In a column of numbers true is 1.  Empty is null.  NDJSON: every
+ * scalar with its dotted path is a column.  Only columns that are asked for count against the maximum.
+ * Threads: one owner. */
 #ifndef DRIFTD_CLI_TABLE_H
 #define DRIFTD_CLI_TABLE_H
 
