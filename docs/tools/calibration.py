@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """docs/tools/calibration.py    Puts the tables of `make calibrate` between the markers of docs/calibration.md.
 
-    docs/tools/calibration.py             runs build/release/tests/calibrate (ten minutes) and writes the page
+    docs/tools/calibration.py             runs build/release/tests/calibrate (a quarter of an hour) and writes the page
     docs/tools/calibration.py FILE...     takes what calibrate printed from files; tables that they lack stay as they are
 """
 import os

@@ -1,7 +1,7 @@
 /* ks_null.h - how large the Kolmogorov-Smirnov distance of a discrete feature is without drift.
  *
  * The continuous law is conservative where a feature has few distinct values: at a nominal 5 % that of the grid (ks.h)
- * rejects 2.7 to 2.9 % of undrifted windows of a Poisson(2) count (docs/calibration.md).  So the law of
+ * rejects 2.8 to 2.9 % of undrifted windows of a Poisson(2) count (docs/calibration.md).  So the law of
  *     t = sqrt(n) max_j |G_j - F_j|,     G of n values drawn from the baseline's own shares F,
  * is drawn: DRIFT_KS_NULL_DRAWS windows at each of the sizes n = 100, 300, 1000, 3000, 10000, seeded, and its upper
  * quantiles at the levels of drift_ks_null_levels are kept.  Between sizes a quantile is interpolated in 1/sqrt(n) (the
