@@ -14,14 +14,24 @@
  * features, 2025).
  *
  * Law without drift: h_i = w_i / (w_i + lambda), d1 = sum h_i, d2 = sum h_i^2; T d1 / d2 ~ chi-square with
- * dof = d1^2 / d2 (two moments).  That is the law of normal vectors.  Of n real ones T has the variance
- * 2 d2 + (Var u - 2 d2) / n, u the T of a single event; 10 % more at n = 1000 where a few events are far from all
- * others, which is three times the nominal size at .001.  drift_embedding_tune() measures Var u, and 2 d2 gives way.  T
- * is first taken times (m - d1 - 1) / m: a covariance from m events is, inverted, too large by that much.  p_value
+ * dof = d1^2 / d2 (two moments).  That is the law of normal vectors and of a known C.  Let u be the T of a single
+ * event, with the C of the other ones.  T is first taken times d1 / mean u, since a covariance from m events is,
+ * inverted, too large by that much; and of n real events it has the variance 2 d2 + (Var u - 2 d2) / n, which takes the
+ * place of 2 d2. drift_embedding_tune() measures u; without it mean u is d1 m / (m - d1 - 1) and Var u is 2 d2. p_value
  * holds for a new baseline and a new window.  p_shared holds for many windows against the one baseline (95 of 100
  * baselines): there n takes the place of n_e, and the law is non-central by (n / m) * the 95 % point of that
- * chi-square.  Watch with p_shared; compare two samples with p_value. It needs some 200 events in the window, and 100 D
- * in the baseline.
+ * chi-square.  Watch with p_shared; compare two samples with p_value.  Both need 200 events in the window, and 16 D in
+ * the baseline.
+ *
+ * Rare events: flags that few events have, or columns that are nearly always 0, make directions that live on a handful
+ * of events.  Their means are not normal, their eigenvalues are guesses, and what the baseline has never seen is
+ * divided by lambda alone; with a small ridge most windows are then "drifted".  Var u tells: some 5 to 15 times 2 d2
+ * for continuous features, hundreds or millions of times for flags.  drift_embedding_fit() takes the smallest ridge
+ * with which it is at most 100 times 2 d2 (that is a tenth more variance of T at n = 1000) and m / 50 times.  Among the
+ * events it counts one that the baseline has not had, the most unlike of 4096 that have each feature from one of the
+ * 256 rarest rows: the rule of succession, for what combines in a way that it never did.  Continuous features keep the
+ * ridge that they were given, and their power.  Windows with less than some 5 of the rarest events still reject a
+ * little too often at .001: 5 flags of 2 % in windows of 200, .004.
  *
  * What it sees: everything in principle; in practice changes of dependence and clusters best, changes of a single
  * feature later than that feature's own measures do.  It names nothing (concordance.h names pairs).  Features with
@@ -62,7 +72,7 @@ struct drift_embedding_spec {
     uint32_t n_terms;    /* D, 16 .. DRIFT_EMBEDDING_TERMS_MAX in steps of 16; 64 or 128 to begin with */
     uint64_t seed;
     double width;        /* of the kernel, in standardised units, > 0: the median distance of two events */
-    double ridge;        /* 1e-6 .. 1; 1e-3 for D up to 128, 1e-2 above */
+    double ridge;        /* 1e-6 .. 16; 1e-3 for D up to 128, 1e-2 above */
     const double *mean;  /* shape [d], finite */
     const double *scale; /* shape [d], finite, > 0 */
 };
@@ -97,10 +107,18 @@ int drift_embedding_learn_merge(struct drift_embedding *e, const struct drift_em
  * was loaded is no covariance), DRIFT_E_MEMORY.  Cost: some D^3 multiplications (D = 128: some ms). */
 int drift_embedding_seal(struct drift_embedding *e);
 
-/* After sealing, before e is shared: one more event of the baseline, for the law of T in windows of few events.  2,000
- * to 10,000 suffice, in any order, from the first to the last.  D^2 / 2 multiplications and additions.  0, DRIFT_E_FULL
- * (DRIFT_EMBEDDING_TUNE_MAX), DRIFT_E_USAGE (not sealed). */
+/* After sealing, before e is shared: an event again that was learned, for the law of T.  2,000 to 10,000 suffice for
+ * continuous features, all are better, in any order, from the first to the last.  D^2 / 2 multiplications and
+ * additions.  0, DRIFT_E_FULL (DRIFT_EMBEDDING_TUNE_MAX), DRIFT_E_USAGE (not sealed). */
 int drift_embedding_tune(struct drift_embedding *e, const double *row);
+
+/* All of the above with the rows of a baseline: new, learn, seal and tune.  The ridge is the first of spec->ridge,
+ * twice that, and so on to 16, with which Var u is at most 100 times that of normal vectors (m / 50 times below 5,000
+ * rows). rows      shape [n_rows][n_features], not finite: null; n_rows up to 1e6 Returns as they do, and DRIFT_E_RANGE
+ * for too many rows.  The order of rows matters where more than 256 events are equally rare.  Cost: learning, and
+ * tuning with all rows once for each ridge that is tried, most of them in part. */
+int drift_embedding_fit(const struct drift_embedding_spec *spec, const double *rows, size_t n_rows,
+                        struct drift_embedding **ret);
 
 /* Is the event with this hash among those that stand for all?  hash: uniform, of the event's id, so that a record that
  * is read twice is decided the same twice. */

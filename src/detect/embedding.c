@@ -23,9 +23,12 @@ enum {
     COARSE_SHIFT = 20 - COARSE_BITS,
     TERMS_MAX = DRIFT_EMBEDDING_TERMS_MAX,
     EVENTS_PER_TERM_MIN = 4,
-    ROWS_MAX = 1000000
+    ROWS_MAX = 1000000,
+    RAREST = 256,   /* events of the baseline that made-up ones are put together from */
+    CROSSED = 4096, /* made-up events */
+    RARITY_EVENTS = 50
 };
-static const double clip = 16, phase_max = 0x1p48, value_max = 1e150, u_max = 1e6;
+static const double clip = 16, phase_max = 0x1p48, value_max = 1e150, u_max = 1e6, ridge_max = 16, rarity_max = 100;
 
 struct drift_embedding {
     struct drift_embedding_spec spec; /* mean and scale: in the same memory, behind */
@@ -35,7 +38,7 @@ struct drift_embedding {
     bool sealed;
     /* learned; sums as a window's */
     int64_t *sums, *coarse, *product; /* [1 + D], [D], [D (D + 1) / 2] row by row */
-    int64_t tuned[3];                 /* events, 16 times their u, their u^2; u = |L^-1 (phi - e0)|^2 */
+    int64_t tuned[3];                 /* events, 16 times their u, their u^2 */
     /* sealed */
     double lambda, d1, d2, trace;
     double *mean_term, *factor; /* e0 [D]; Cholesky's, row by row */
@@ -53,7 +56,7 @@ static bool spec_fine(const struct drift_embedding_spec *s)
     if (s->n_features < 1 || s->n_features > DRIFT_EMBEDDING_FEATURES_MAX || s->n_terms < DRIFT_EMBEDDING_TERMS_STEP ||
         s->n_terms > TERMS_MAX || s->n_terms % DRIFT_EMBEDDING_TERMS_STEP)
         return false;
-    if (!(s->width > 0) || !isfinite(s->width) || !(s->ridge >= 1e-6) || !(s->ridge <= 1))
+    if (!(s->width > 0) || !isfinite(s->width) || !(s->ridge >= 1e-6) || !(s->ridge <= ridge_max))
         return false;
     for (uint32_t i = 0; i < s->n_features; i++)
         if (!isfinite(s->mean[i]) || !isfinite(s->scale[i]) || !(s->scale[i] > 0))
@@ -379,31 +382,57 @@ static double gap_of(const struct drift_embedding *e, const int64_t *total, doub
     return plain;
 }
 
-int drift_embedding_tune(struct drift_embedding *e, const double *row)
+/* u = |L^-1 (phi - e0)|^2 of one event. */
+static double event_square(const struct drift_embedding *e, const double *row)
 {
     int64_t term[TERMS_MAX];
     double gap[TERMS_MAX];
+    terms_of(e, row, term);
+    gap_of(e, term, 1, gap);
+    return whitened_square(e, gap);
+}
+
+/* The same with C of the other m - 1 events (Sherman and Morrison's formula), which u < m bounds. */
+static double left_out(const struct drift_embedding *e, double u)
+{
+    double m = (double)e->sums[0];
+    return u < m ? fmin(u / (1 - u / m), u_max) : u_max;
+}
+
+static void tuned_add(struct drift_embedding *e, double u)
+{
+    e->tuned[0]++;
+    e->tuned[1] += (int64_t)(u * 16 + 0.5);
+    e->tuned[2] += (int64_t)(u * u + 0.5);
+}
+
+int drift_embedding_tune(struct drift_embedding *e, const double *row)
+{
     if (!e->sealed)
         return DRIFT_E_USAGE;
     if (e->tuned[0] >= DRIFT_EMBEDDING_TUNE_MAX)
         return DRIFT_E_FULL;
-    terms_of(e, row, term);
-    gap_of(e, term, 1, gap);
-    double u = fmin(whitened_square(e, gap), u_max);
-    e->tuned[0]++;
-    e->tuned[1] += (int64_t)(u * 16 + 0.5);
-    e->tuned[2] += (int64_t)(u * u + 0.5);
+    tuned_add(e, left_out(e, event_square(e, row)));
     return 0;
 }
 
-/* Variance of T for a window of n. */
-static double variance_of_t(const struct drift_embedding *e, double n)
+/* Mean and variance of u of an event that C does not know.  Without tuning they are those of normal vectors. */
+static double mean_of_u(const struct drift_embedding *e, double *ret_variance)
 {
-    double normal = 2 * e->d2;
+    double m = (double)e->sums[0], normal = e->d1 * m / (m - e->d1 - 1), k = (double)e->tuned[0];
+    *ret_variance = 2 * e->d2;
     if (e->tuned[0] < 2)
         return normal;
-    double k = (double)e->tuned[0], mean = (double)e->tuned[1] / 16 / k;
-    return normal + fmax(0, (double)e->tuned[2] / k - mean * mean - normal) / n;
+    double mean = (double)e->tuned[1] / 16 / k;
+    *ret_variance = (double)e->tuned[2] / k - mean * mean;
+    return fmax(mean, normal);
+}
+
+/* Variance of T, scaled to the mean d1, for a window of n. */
+static double variance_of_t(const struct drift_embedding *e, double n, double scale, double variance_of_u)
+{
+    double normal = 2 * e->d2;
+    return normal + fmax(0, scale * scale * variance_of_u - normal) / n;
 }
 
 /* Tail of the non-central law.  Its series takes sqrt(lambda) terms, far more where all of them underflow; from windows
@@ -422,10 +451,11 @@ int drift_embedding_compare(const struct drift_embedding *e, const int64_t *sums
     if (sums[0] < 1)
         return DRIFT_E_EMPTY;
     struct drift_embedding_result t = {.m = (uint64_t)e->sums[0], .n = (uint64_t)sums[0]};
-    double m = (double)t.m, n = (double)t.n, terms = e->spec.n_terms, gap[TERMS_MAX];
-    double plain = gap_of(e, sums + 1, n, gap), square = whitened_square(e, gap) * ((m - e->d1 - 1) / m);
+    double m = (double)t.m, n = (double)t.n, terms = e->spec.n_terms, gap[TERMS_MAX], variance;
+    double scale = e->d1 / mean_of_u(e, &variance), plain = gap_of(e, sums + 1, n, gap),
+           square = whitened_square(e, gap) * scale;
     t.t = n / (n + m) * m * square;
-    t.factor = 2 * e->d1 / variance_of_t(e, n);
+    t.factor = 2 * e->d1 / variance_of_t(e, n, scale, variance);
     t.dof = e->d1 * t.factor;
     t.p_value = drift_tail_chi2(t.t * t.factor, t.dof);
     t.log10_p = drift_tail_chi2_log10(t.t * t.factor, t.dof);
@@ -434,6 +464,111 @@ int drift_embedding_compare(const struct drift_embedding *e, const int64_t *sums
     t.distance = 2 / terms * (plain - e->trace * (1 / n + 1 / m));
     *ret = t;
     return 0;
+}
+
+/* ---- fitting: the ridge that rare events ask for ---- */
+
+/* Why like this: a direction in which only few events differ from the others has nothing like a normal mean in a
+ * window, and where the baseline has hardly any of them its eigenvalue is anybody's guess; one that it has not seen at
+ * all is divided by lambda alone.  How rare is too rare shows in Var u, which is 2 d2 for normal vectors, some 5 to 15
+ * times that for continuous features, and hundreds or millions of times that for flags.  Leaving such directions out by
+ * their eigenvalue was rejected: in smooth directions small eigenvalues are good ones, and see most.  A ridge for any
+ * event that could be (|phi|^2 <= D / lambda) costs continuous features a tenth of their power, so what could be is put
+ * together from what was. */
+struct fitting {
+    struct drift_embedding *e;
+    const double *rows;
+    size_t n_rows, n_rarest;
+    double limit; /* of Var u / (2 d2) */
+    bool looked;  /* rarest is filled */
+    struct {
+        double u;
+        size_t row;
+    } rarest[RAREST]; /* in no order */
+};
+
+static void rarest_keep(struct fitting *f, double u, size_t row)
+{
+    size_t least = 0;
+    if (f->n_rarest < RAREST) {
+        f->rarest[f->n_rarest].u = u;
+        f->rarest[f->n_rarest++].row = row;
+        return;
+    }
+    for (size_t i = 1; i < RAREST; i++)
+        if (f->rarest[i].u < f->rarest[least].u)
+            least = i;
+    if (u > f->rarest[least].u) {
+        f->rarest[least].u = u;
+        f->rarest[least].row = row;
+    }
+}
+
+/* Largest u of events that have each feature from one of the rarest: combinations that have not been yet.  Ends where
+ * u^2 is enough. */
+static double crossed_most(const struct fitting *f, double enough)
+{
+    double row[DRIFT_EMBEDDING_FEATURES_MAX], most = 0;
+    uint32_t d = f->e->spec.n_features;
+    for (uint32_t i = 0; i < CROSSED && most * most <= enough; i++) {
+        for (uint32_t k = 0; k < d; k++) {
+            uint32_t c[4] = {i, k, 1, 0};
+            philox(f->e->spec.seed, c);
+            row[k] = f->rows[f->rarest[c[0] % f->n_rarest].row * d + k];
+        }
+        most = fmax(most, event_square(f->e, row));
+    }
+    return fmin(most, u_max);
+}
+
+/* Tunes with all rows, and with the most unlikely event that they make thinkable as one more.  False: with this ridge
+ * rare events carry T; then it may stop early, tuned half. */
+static bool tune_all(struct fitting *f)
+{
+    struct drift_embedding *e = f->e;
+    double enough = (double)INFINITY, variance;
+    if (f->looked && e->spec.ridge < ridge_max)
+        enough = (2 * e->d2 * f->limit + 4 * e->d1 * e->d1) * (double)(f->n_rows + 1);
+    memset(e->tuned, 0, sizeof e->tuned);
+    if (f->looked)
+        tuned_add(e, crossed_most(f, enough));
+    for (size_t r = 0; r < f->n_rows; r++) {
+        if ((double)e->tuned[2] > enough)
+            return false;
+        double u = left_out(e, event_square(e, f->rows + r * e->spec.n_features));
+        tuned_add(e, u);
+        if (!f->looked)
+            rarest_keep(f, u, r);
+    }
+    if (!f->looked)
+        tuned_add(e, crossed_most(f, enough));
+    f->looked = true;
+    mean_of_u(e, &variance);
+    return variance <= f->limit * 2 * e->d2;
+}
+
+int drift_embedding_fit(const struct drift_embedding_spec *spec, const double *rows, size_t n_rows,
+                        struct drift_embedding **ret)
+{
+    struct fitting f = {.rows = rows, .n_rows = n_rows, .limit = fmin(rarity_max, (double)n_rows / RARITY_EVENTS)};
+    if (n_rows > ROWS_MAX)
+        return DRIFT_E_RANGE;
+    int rc = drift_embedding_new(spec, &f.e);
+    if (rc)
+        return rc;
+    for (size_t r = 0; r < n_rows && !rc; r++)
+        rc = drift_embedding_learn(f.e, rows + r * spec->n_features);
+    rc = rc ? rc : drift_embedding_seal(f.e);
+    while (!rc && !tune_all(&f) && f.e->spec.ridge < ridge_max) {
+        f.e->spec.ridge = fmin(2 * f.e->spec.ridge, ridge_max);
+        f.e->sealed = false;
+        rc = drift_embedding_seal(f.e);
+    }
+    if (rc)
+        drift_embedding_free(f.e);
+    else
+        *ret = f.e;
+    return rc;
 }
 
 /* ---- bytes ---- */

@@ -12,7 +12,7 @@
 
 #include "driftd/internal/base/buf.h"
 
-enum { FORMAT = 1, TUNE_ROWS = 5000, CONTENT_MAX = DRIFT_BLOCK_CONTENT_MAX };
+enum { FORMAT = 1, CONTENT_MAX = DRIFT_BLOCK_CONTENT_MAX };
 static const double ridge = 1e-3;
 
 /* ---- cost ---- */
@@ -116,14 +116,7 @@ static int embedding_learn(struct learning *g)
     struct drift_embedding_spec spec = {
         .n_features = g->n, .n_terms = from->n_terms, .seed = 1, .ridge = ridge, .mean = g->mean, .scale = g->scale};
     int rc = drift_embedding_scale(g->rows, from->n_rows, g->n, g->mean, g->scale, &spec.width);
-    rc = rc ? rc : drift_embedding_new(&spec, &g->embedding);
-    for (size_t r = 0; r < from->n_rows && !rc; r++)
-        rc = drift_embedding_learn(g->embedding, g->rows + r * g->n);
-    rc = rc ? rc : drift_embedding_seal(g->embedding);
-    size_t step = from->n_rows > TUNE_ROWS ? from->n_rows / TUNE_ROWS : 1;
-    for (size_t r = 0; r < from->n_rows && !rc; r += step)
-        rc = drift_embedding_tune(g->embedding, g->rows + r * g->n);
-    return rc;
+    return rc ? rc : drift_embedding_fit(&spec, g->rows, from->n_rows, &g->embedding);
 }
 
 static void put_bytes(struct drift_buf *b, const void *p, size_t n)

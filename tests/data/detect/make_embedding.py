@@ -74,43 +74,107 @@ def terms(x, mean, sd, omega, width):
     return np.rint(np.hstack([np.cos(phase), np.sin(phase)]) * UNIT).astype(np.int64)
 
 
-def compare(base, window, ridge, tune):
-    m, n, D = len(base), len(window), base.shape[1]
-    q = np.floor_divide(base + 32, 64)
-    qm = q.sum(0) / m / COARSE
-    C = (q.T @ q) / m / COARSE ** 2 - np.outer(qm, qm)
-    w, v = np.linalg.eigh(C)
-    lam = ridge * w.mean()
-    gap = window.sum(0) / n / UNIT - base.sum(0) / m / UNIT
-    h = w / (w + lam)
-    d1, d2 = h.sum(), (h ** 2).sum()
-    square = float((((gap @ v) ** 2) / (w + lam)).sum()) * (m - d1 - 1) / m
-    one = base[:tune] / UNIT - base.sum(0) / m / UNIT
-    u = (((one @ v) ** 2) / (w + lam)).sum(1)
-    mean = np.floor(u * 16 + .5).sum() / 16 / tune if tune else 0
-    spread = np.floor(u * u + .5).sum() / tune - mean * mean if tune else 0
-    variance = 2 * d2 + max(0, spread - 2 * d2) / n
-    factor, dof = 2 * d1 / variance, 2 * d1 * d1 / variance
-    t = n * m / (n + m) * square
-    return {"t": t, "factor": factor, "dof": dof, "p_value": st.chi2.sf(t * factor, dof),
-            "p_shared": st.ncx2.sf(n * square * factor, dof, n / m * st.chi2.isf(.05, dof)),
-            "distance": 2 / D * (float(gap @ gap) - np.trace(C) * (1 / n + 1 / m))}
+class Baseline:
+    """Mean and covariance of the terms of a baseline, and the law that they give with a ridge."""
+
+    def __init__(self, base):
+        self.m, self.D = base.shape
+        q = np.floor_divide(base + 32, 64)
+        qm = q.sum(0) / self.m / COARSE
+        self.C = (q.T @ q) / self.m / COARSE ** 2 - np.outer(qm, qm)
+        self.w, self.v = np.linalg.eigh(self.C)
+        self.mean = base.sum(0) / self.m / UNIT
+        self.tuned = []
+
+    def ridge(self, ridge):
+        self.lam = ridge * self.w.mean()
+        h = self.w / (self.w + self.lam)
+        self.d1, self.d2 = h.sum(), (h ** 2).sum()
+        self.tuned = []
+
+    def u(self, gap):
+        return (((gap @ self.v) ** 2) / (self.w + self.lam)).sum(-1)
+
+    def left_out(self, rows):
+        u = self.u(rows / UNIT - self.mean)
+        return np.minimum(u / (1 - u / self.m), 1e6)
+
+    def moments(self):
+        """Of u: mean, variance."""
+        k, t = len(self.tuned), np.array(self.tuned)
+        normal = self.d1 * self.m / (self.m - self.d1 - 1)
+        if not k:
+            return normal, 2 * self.d2
+        mean = np.floor(t * 16 + .5).sum() / 16 / k
+        return max(mean, normal), np.floor(t * t + .5).sum() / k - mean * mean
+
+    def compare(self, window):
+        m, n = self.m, len(window)
+        gap = window.sum(0) / n / UNIT - self.mean
+        mean, variance = self.moments()
+        scale = self.d1 / mean
+        square = float(self.u(gap)) * scale
+        variance = 2 * self.d2 + max(0, scale ** 2 * variance - 2 * self.d2) / n
+        factor, dof = 2 * self.d1 / variance, 2 * self.d1 ** 2 / variance
+        t = n * m / (n + m) * square
+        return {"t": t, "factor": factor, "dof": dof, "p_value": st.chi2.sf(t * factor, dof),
+                "p_shared": st.ncx2.sf(n * square * factor, dof, n / m * st.chi2.isf(.05, dof)),
+                "distance": 2 / self.D * (float(gap @ gap) - np.trace(self.C) * (1 / n + 1 / m))}
+
+
+def fit(b, x, terms_of, seed, ridge):
+    """The ridge that drift_embedding_fit() takes: doubled until Var u is small enough."""
+    base, rarest, limit = terms_of(x), [], min(100, len(x) / 50)
+    while True:
+        b.ridge(ridge)
+        u = b.left_out(base)
+        for row, at in enumerate(u if not rarest else []):
+            least = min(range(len(rarest)), key=lambda i: rarest[i][0], default=None)
+            if len(rarest) < 256:
+                rarest.append((at, row))
+            elif at > rarest[least][0]:
+                rarest[least] = (at, row)
+        pick = [[rarest[philox(seed, (i, k, 1, 0))[0] % len(rarest)][1] for k in range(x.shape[1])] for i in range(4096)]
+        crossed = terms_of(np.array([x[rows, range(x.shape[1])] for rows in pick]))
+        b.tuned = [*u, min(b.u(crossed / UNIT - b.mean).max(), 1e6)]
+        if b.moments()[1] <= limit * 2 * b.d2 or ridge >= 16:
+            return ridge
+        ridge = min(2 * ridge, 16)
+
+
+def flags(n, r):
+    """Two rare ones, tied in the window, with two normal features."""
+    x = rng.normal(size=(n, 5))
+    x[:, 3] = rng.random(n) < .05
+    x[:, 4] = np.where(rng.random(n) < r, x[:, 3], rng.random(n) < .05)
+    x[:, 2] += x[:, 1]
+    return np.round(x, 3)
 
 
 def case(seed, half, m, n, ridge, r, tune):
-    base, window = events(m, .6), events(n, r)
+    """tune: so many events, or None: fit."""
+    fitted = tune is None
+    base, window = (flags(m, 0), flags(n, r)) if fitted else (events(m, .6), events(n, r))
     window[0, 2], window[1, 3] = 1e12, -1e300
     mean, sd, width = scale_of(base[:1000])
     omega = frequencies(seed, 5, half)
-    a, b = terms(base, mean, sd, omega, width), terms(window, mean, sd, omega, width)
+    a, w = terms(base, mean, sd, omega, width), terms(window, mean, sd, omega, width)
+    b = Baseline(a)
+    if fitted:
+        took = fit(b, base, lambda x: terms(x, mean, sd, omega, width), seed, ridge)
+    else:
+        took = ridge
+        b.ridge(ridge)
+        b.tuned = list(b.left_out(a[:tune]))
     null = lambda x: [[None if math.isnan(v) else v for v in row] for row in x.tolist()]
     return {"seed": "%x" % seed, "terms": 2 * half, "ridge": ridge, "width": width, "mean": mean.tolist(), "scale": sd.tolist(),
-            "sums": [n] + b.sum(0).tolist(), "tune": tune, **compare(a, b, ridge, tune), "base": null(base), "window": null(window)}
+            "sums": [n] + w.sum(0).tolist(), "tune": tune, "ridge_fit": took, **b.compare(w), "base": null(base), "window": null(window)}
 
 
 def main():
     check_philox()
-    cases = [case(1, 16, 400, 120, 1e-3, .6, 0), case(0xfedcba9876543210, 24, 300, 80, 1e-2, -.6, 250)]
+    cases = [case(1, 16, 400, 120, 1e-3, .6, 0), case(0xfedcba9876543210, 24, 300, 80, 1e-2, -.6, 250),
+             case(5, 16, 900, 300, 1e-3, .3, None)]
     print(json.dumps({"about": "made by make_embedding.py", "numpy": np.__version__, "scipy": scipy.__version__})[:-1]
           + ', "cases": [\n' + ",\n".join("  " + json.dumps(c) for c in cases) + "\n]}")
 

@@ -59,6 +59,11 @@ static struct drift_embedding *embedding_of(const json_t *c, const double *base,
         ck_near(mean[i], json_number_value(json_array_get(json_object_get(c, "mean"), i)), 1e-12);
         ck_near(scale[i], json_number_value(json_array_get(json_object_get(c, "scale"), i)), 1e-12);
     }
+    if (json_is_null(json_object_get(c, "tune"))) {
+        ck_assert_int_eq(drift_embedding_fit(&s, base, m, &e), 0);
+        ck_near(drift_embedding_spec(e)->ridge, number(c, "ridge_fit"), 1e-15);
+        return e;
+    }
     ck_assert_int_eq(drift_embedding_new(&s, &e), 0);
     for (size_t i = 0; i < m; i++)
         demand(drift_embedding_learn(e, base + i * 5) == 0);
@@ -99,7 +104,7 @@ START_TEST(as_numpy_has_it)
     size_t i;
     ck_assert_ptr_nonnull(all);
     json_array_foreach(json_object_get(all, "cases"), i, c) check_case(c);
-    ck_assert_uint_eq(i, 2);
+    ck_assert_uint_eq(i, 3);
     json_decref(all);
 }
 END_TEST
@@ -345,7 +350,7 @@ START_TEST(odd_specs_and_rows)
         size_t n_terms;
         double width, ridge, scale;
     } wrong[] = {{15, 1, 1e-3, 1},   {0, 1, 1e-3, 1},   {528, 1, 1e-3, 1},       {16, 0, 1e-3, 1},
-                 {16, NAN, 1e-3, 1}, {16, 1, 0, 1},     {16, 1, 2, 1},           {16, 1, NAN, 1},
+                 {16, NAN, 1e-3, 1}, {16, 1, 0, 1},     {16, 1, 17, 1},          {16, 1, NAN, 1},
                  {16, 1, 1e-3, 0},   {16, 1, 1e-3, -1}, {16, 1, 1e-3, INFINITY}, {16, 1e-20, 1e-3, 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         bad = s;
@@ -378,6 +383,62 @@ START_TEST(odd_specs_and_rows)
         ck_assert_int_eq(drift_embedding_learn(e, same), 0);
     ck_assert_int_eq(drift_embedding_seal(e), DRIFT_E_EMPTY);
     drift_embedding_free(e);
+}
+END_TEST
+
+/* ---- the ridge ---- */
+
+/* Two normal features, and two flags with this share, the second only where the first is. */
+static struct drift_embedding *fitted(double share, size_t n, int *ret)
+{
+    static double rows[4000 * 4];
+    double mean[4], scale[4];
+    struct drift_embedding_spec s = {
+        .n_features = 4, .n_terms = 32, .seed = 3, .ridge = 1e-3, .mean = mean, .scale = scale};
+    struct drift_rng r = drift_rng_new(10);
+    struct drift_embedding *e = NULL;
+    for (size_t i = 0; i < n; i++) {
+        double *x = rows + i * 4;
+        x[0] = drift_rng_gauss(&r), x[1] = drift_rng_gauss(&r);
+        x[2] = share > 0 ? drift_rng_uniform(&r) < share : drift_rng_gauss(&r);
+        x[3] = share > 0 ? x[2] * (drift_rng_uniform(&r) < .5) : drift_rng_gauss(&r);
+        if (i % 50 == 0)
+            x[0] = (double)NAN;
+    }
+    demand(drift_embedding_scale(rows, n, 4, mean, scale, &s.width) == 0);
+    *ret = drift_embedding_fit(&s, rows, n, &e);
+    return e;
+}
+
+START_TEST(rare_events_ask_for_a_ridge)
+{
+    int rc;
+    double before = 0;
+    struct drift_embedding *e = fitted(0, 4000, &rc), *f;
+    ck_assert_int_eq(rc, 0);
+    ck_assert(drift_embedding_spec(e)->ridge == 1e-3);
+    drift_embedding_free(e);
+    for (double share = .2; share > .01; share /= 3) {
+        e = fitted(share, 4000, &rc);
+        ck_assert_int_eq(rc, 0);
+        double ridge = drift_embedding_spec(e)->ridge;
+        ck_assert_msg(ridge > before, "a share of %g has a ridge of %g, a larger one %g", share, ridge, before);
+        before = ridge;
+        drift_embedding_free(e);
+    }
+    e = fitted(.02, 4000, &rc), f = fitted(.02, 4000, &rc);
+    size_t n, k;
+    uint8_t *p = saved(e, &n), *q = saved(f, &k);
+    ck_assert_uint_eq(n, k);
+    ck_assert_mem_eq(p, q, n);
+    ck_assert_int_eq(load(p, n), 0); /* a ridge above 1 too */
+    free(p), free(q);
+    drift_embedding_free(e), drift_embedding_free(f);
+    ck_assert_ptr_null(fitted(0, 4 * 32 - 1, &rc));
+    ck_assert_int_eq(rc, DRIFT_E_EMPTY);
+    struct drift_embedding_spec none = {0};
+    ck_assert_int_eq(drift_embedding_fit(&none, NULL, 1000001, &e), DRIFT_E_RANGE);
+    ck_assert_int_eq(drift_embedding_fit(&none, NULL, 0, &e), DRIFT_E_RANGE);
 }
 END_TEST
 
@@ -527,6 +588,7 @@ int main(void)
     drift_test_add(s, "learning in parts", learning_in_parts_gives_the_same_bytes, 10);
     drift_test_add(s, "bytes and back", bytes_and_back, 30);
     drift_test_add(s, "odd specs and rows", odd_specs_and_rows, 10);
+    drift_test_add(s, "ridge", rare_events_ask_for_a_ridge, 20);
     drift_test_add(s, "finds", finds_what_leaves_every_margin, 30);
     drift_test_add(s, "sizes", sizes, 60);
     drift_test_add(s, "power", power, 60);

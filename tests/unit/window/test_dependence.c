@@ -30,22 +30,10 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* A layout with percentiles of the rows as edges, and with the block when budget is not 0. */
-static struct drift_layout *layout_of(const double *rows, size_t n, double budget_us)
+/* Adds the block to a layout with D columns, and seals it. */
+static void layout_learn(struct drift_layout *l, const double *rows, size_t n, double budget_us)
 {
-    struct drift_layout *l = drift_layout_new();
-    double *v = malloc(n * sizeof *v), edges[EDGES];
-    uint32_t column[D];
-    for (uint32_t i = 0; i < D; i++) {
-        for (size_t r = 0; r < n; r++)
-            v[r] = rows[r * D + i];
-        qsort(v, n, sizeof *v, ascending);
-        edges[0] = nextafter(v[0], -INFINITY);
-        for (size_t k = 1; k < EDGES; k++)
-            edges[k] = v[k * n / (EDGES - 1) - 1];
-        column[i] = i;
-        ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, field[i], edges, EDGES, true, NULL, 0), 0);
-    }
+    static const uint32_t column[D] = {0, 1, 2, 3, 4};
     struct drift_dependence_learn learn = {.n_terms = TERMS,
                                            .n_features = D,
                                            .budget_us = budget_us,
@@ -56,6 +44,23 @@ static struct drift_layout *layout_of(const double *rows, size_t n, double budge
     if (budget_us > 0)
         ck_assert_int_eq(drift_dependence_learn(&learn, l), 0);
     ck_assert_int_eq(drift_layout_seal(l), 0);
+}
+
+/* A layout with percentiles of the rows as edges, and with the block when budget is not 0. */
+static struct drift_layout *layout_of(const double *rows, size_t n, double budget_us)
+{
+    struct drift_layout *l = drift_layout_new();
+    double *v = malloc(n * sizeof *v), edges[EDGES];
+    for (uint32_t i = 0; i < D; i++) {
+        for (size_t r = 0; r < n; r++)
+            v[r] = rows[r * D + i];
+        qsort(v, n, sizeof *v, ascending);
+        edges[0] = nextafter(v[0], -INFINITY);
+        for (size_t k = 1; k < EDGES; k++)
+            edges[k] = v[k * n / (EDGES - 1) - 1];
+        ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, field[i], edges, EDGES, true, NULL, 0), 0);
+    }
+    layout_learn(l, rows, n, budget_us);
     free(v);
     return l;
 }
@@ -344,6 +349,43 @@ START_TEST(size_and_power)
 }
 END_TEST
 
+/* Flags that few events have, and pairs of them that the baseline has once or never: nothing has changed. */
+START_TEST(rare_flags)
+{
+    enum { M = 2000, N = 1000, BASELINES = 60, WINDOWS = 2 };
+    static const double edges[] = {-.5, .5, 1.5};
+    static double rows[(M + WINDOWS * N) * D];
+    struct drift_rng rng = drift_rng_new(71);
+    int at_05 = 0, at_001 = 0, shared_05 = 0, all = BASELINES * WINDOWS;
+    for (int b = 0; b < BASELINES; b++) {
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+            rows[i] = drift_rng_uniform(&rng) < .02;
+        struct drift_layout *l = drift_layout_new();
+        for (uint32_t i = 0; i < D; i++)
+            ck_assert_int_eq(drift_layout_add_numeric(l, DRIFT_FEATURE, field[i], edges, 3, true, NULL, 0), 0);
+        layout_learn(l, rows, M, 1000);
+        struct drift_dependence *d;
+        struct drift_err err;
+        ck_assert_int_eq(drift_dependence_new(l, &d, &err), 0);
+        for (size_t w = 0; w < WINDOWS; w++) {
+            struct drift_summary *sum = counted(l, rows + (M + w * N) * D, N, w * N);
+            struct drift_embedding_result e;
+            ck_assert_int_eq(drift_embedding_compare(d->embedding, drift_dependence_embedding(d, sum->counts), &e), 0);
+            at_05 += e.p_value < .05;
+            at_001 += e.p_value < .001;
+            shared_05 += e.p_shared < .05;
+            drift_summary_free(sum);
+        }
+        drift_dependence_free(d);
+        drift_layout_free(l);
+    }
+    printf("of %d windows below .05: %d (shared baseline %d), below .001: %d\n", all, at_05, shared_05, at_001);
+    ck_assert_int_le(at_05, 15); /* 1 in 1000 that .05 of 120 gives more */
+    ck_assert_int_le(shared_05, 15);
+    ck_assert_int_le(at_001, 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("dependence");
@@ -353,5 +395,6 @@ int main(void)
     drift_test_add(s, "refusals", refusals, 20);
     drift_test_add(s, "hostile", hostile, 20);
     drift_test_add(s, "size_and_power", size_and_power, 40);
+    drift_test_add(s, "rare_flags", rare_flags, 40);
     return drift_test_run(s);
 }
