@@ -15,21 +15,36 @@ enum { PAIRS = 5, NAMED = 8 };
 struct comparison {
     struct drift_dependence *of;
     const struct drift_layout *layout;
-    const char *why, *why_not_embedding;
+    const char *why;
+    char why_not_pairs[80], why_not_embedding[80]; /* empty: there is an answer */
     struct drift_concordance_result pairs;
     struct drift_embedding_result embedding;
 };
+
+/* Writes why there is no answer, and says whether there is none. */
+static bool too_few(uint64_t n, uint64_t least, const char *where, char why[static 80])
+{
+    if (n < least)
+        snprintf(why, 80, "no answer, %" PRIu64 " rows%s, needs %" PRIu64, n, where, least);
+    return n < least;
+}
 
 static const char *totals(const struct drift_compare_counts *k, struct comparison *c)
 {
     const uint64_t *ref = k->baseline->chain[DRIFT_CHAIN_INPUT].pooled->counts,
                    *now = k->current[DRIFT_CHAIN_INPUT]->counts;
-    if (drift_dependence_check(c->of, ref) || drift_dependence_check(c->of, now) ||
+    if (drift_dependence_check(c->of, ref) || drift_dependence_check(c->of, now))
+        return "what was counted cannot be of rows";
+    const int64_t *embedding = drift_dependence_embedding(c->of, now);
+    uint64_t n = (uint64_t)embedding[0], m = (uint64_t)drift_dependence_embedding(c->of, ref)[0];
+    if (!too_few(n, DRIFT_DEPENDENCE_PAIRS_MIN, "", c->why_not_pairs) &&
         drift_concordance_compare(drift_dependence_pairs(c->of, ref), drift_dependence_pairs(c->of, now),
                                   c->of->n_features, &c->pairs))
         return "a file has no rows with two of the numbers";
-    if (drift_embedding_compare(c->of->embedding, drift_dependence_embedding(c->of, now), &c->embedding))
-        c->why_not_embedding = "the joint distribution cannot be compared";
+    if (!too_few(n, DRIFT_DEPENDENCE_EMBEDDING_MIN, "", c->why_not_embedding) &&
+        !too_few(m, DRIFT_DEPENDENCE_EMBEDDING_BASE_MIN * c->of->n_terms, " in the baseline", c->why_not_embedding) &&
+        drift_embedding_compare(c->of->embedding, embedding, &c->embedding))
+        snprintf(c->why_not_embedding, sizeof c->why_not_embedding, "cannot be compared");
     return NULL;
 }
 
@@ -38,7 +53,7 @@ static struct comparison comparison_of(const struct drift_compare_report *rep)
     struct drift_err err;
     struct comparison c = {.layout = rep->counts->baseline->chain[DRIFT_CHAIN_INPUT].layout};
     if (drift_dependence_new(c.layout, &c.of, &err) || !c.of)
-        c.why = "fewer than two numbers that vary, or too few rows in the baseline";
+        c.why = "fewer than two numbers that vary, or fewer than 256 rows in the baseline";
     else
         c.why = totals(rep->counts, &c);
     return c;
@@ -87,6 +102,10 @@ static void tell_pairs(const struct comparison *c)
 {
     char p[24], a[64], b[64];
     size_t told = 0;
+    if (*c->why_not_pairs) {
+        printf("pairs: %s\n", c->why_not_pairs);
+        return;
+    }
     printf("pairs: p %s for the largest change of %zu\n", p_text(c->pairs.log10_p, p), c->pairs.n_pairs);
     for (size_t i = 0; i < c->pairs.n_top && told < PAIRS; i++) {
         const struct drift_concordance_pair *q = &c->pairs.top[i];
@@ -110,7 +129,7 @@ void drift_compare_dependence_text(const struct drift_compare_report *rep)
     if (c.why) {
         printf("not compared: %s\n", c.why);
     } else {
-        if (c.why_not_embedding)
+        if (*c.why_not_embedding)
             printf("joint distribution: %s\n", c.why_not_embedding);
         else
             printf("joint distribution: p %s (%" PRIu32 " numbers, %" PRIu32 " terms)\n",
@@ -145,16 +164,17 @@ json_t *drift_compare_dependence_json(const struct drift_compare_report *rep)
 {
     struct comparison c = comparison_of(rep);
     json_t *o = json_object(), *pairs = json_array(), *joint = json_object(), *without = json_array();
-    if (c.why)
-        json_object_set_new(o, "why", json_string(c.why));
-    for (size_t i = 0; !c.why && i < c.pairs.n_top; i++)
+    bool pairs_told = !c.why && !*c.why_not_pairs;
+    if (!pairs_told)
+        json_object_set_new(o, "why", json_string(c.why ? c.why : c.why_not_pairs));
+    for (size_t i = 0; pairs_told && i < c.pairs.n_top; i++)
         json_array_append_new(pairs, pair_json(&c, &c.pairs.top[i]));
-    if (!c.why) {
+    if (pairs_told) {
         json_object_set_new(o, "n_pairs", json_integer((json_int_t)c.pairs.n_pairs));
         json_object_set_new(o, "p", json_real(c.pairs.p_value));
         json_object_set_new(o, "log10_p", json_real(c.pairs.log10_p));
     }
-    if (c.why_not_embedding) {
+    if (*c.why_not_embedding) {
         json_object_set_new(joint, "why", json_string(c.why_not_embedding));
     } else if (!c.why) {
         json_object_set_new(joint, "t", json_real(c.embedding.t));

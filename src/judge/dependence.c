@@ -10,7 +10,7 @@
 #include "room.h"
 #include "words.h"
 
-enum { PAIRS_EVENTS_MIN = 30, EMBEDDING_EVENTS_MIN = 200, PAIRS_LISTED = 5 };
+enum { PAIRS_LISTED = 5 };
 static const double changed_p = .01;
 
 bool drift_outcome_pair_changed(const struct drift_outcome_dependence *d, const struct drift_concordance_pair *p)
@@ -77,14 +77,16 @@ static const char *compare(const struct drift_dependence *d, const uint64_t *ref
         return "the window's totals cannot be of events";
     const int64_t *pairs = drift_dependence_pairs(d, counts);
     o->pairs.n = (uint64_t)pairs[0];
-    if (pairs[0] < PAIRS_EVENTS_MIN)
+    if (pairs[0] < DRIFT_DEPENDENCE_PAIRS_MIN)
         return "the window has too few events with features that were taken";
     if (drift_concordance_compare(drift_dependence_pairs(d, ref), pairs, d->n_features, &o->pairs))
         return "the baseline has no events with features that were taken";
-    if (pairs[0] < EMBEDDING_EVENTS_MIN)
+    if (pairs[0] < DRIFT_DEPENDENCE_EMBEDDING_MIN)
         o->why_not_embedding = "the window has too few events for the joint distribution";
     else if (drift_embedding_compare(d->embedding, drift_dependence_embedding(d, counts), &o->embedding))
         o->why_not_embedding = "the joint distribution cannot be compared";
+    else if (o->embedding.m < DRIFT_DEPENDENCE_EMBEDDING_BASE_MIN * d->n_terms)
+        o->why_not_embedding = "the baseline has too few events for the joint distribution";
     return NULL;
 }
 

@@ -366,6 +366,7 @@ class Compare(unittest.TestCase):
         self.assertGreater(min(out["multivariate"]["p"], out["multivariate"]["embedding"]["p"]), 1e-3)
         out, _ = self.report("--no-values", "--multivariate", "--columns", "f1", *files)
         self.assertIn("fewer than two numbers", out["multivariate"]["why"])
+        self.assertNotIn("p", out["multivariate"]["embedding"])
         self.assertNotIn("multivariate", self.report("--no-values", *files)[0])
 
     def test_only_chosen_columns_count_against_the_limit(self):
@@ -424,6 +425,34 @@ class Compare(unittest.TestCase):
         out, _ = self.report("--no-values", "--multivariate", *files)
         self.assertEqual(out["multivariate"]["left_out"], ["f%d" % i for i in range(32, 40)])
         self.assertLess(out["multivariate"]["pairs"][0]["log10_p"], -300)
+
+    def test_too_few_rows_have_no_joint_distribution(self):
+        for name, n in (("a", 1100), ("small", 1000), ("tiny", 250), ("b199", 199), ("b200", 200), ("b10", 10)):
+            z = self.rng.standard_normal((3, n))
+            self.write_csv(name + ".csv", {"f%d" % i: [repr(float(x)) for x in z[i]] for i in range(3)})
+
+        def joint(a, b):
+            files = self.path(a + ".csv"), self.path(b + ".csv")
+            text = [self.run_it("--no-values", "--multivariate", "--format", f, *files).stdout for f in ("table", "markdown")]
+            return self.report("--no-values", "--multivariate", *files)[0]["multivariate"], text
+
+        m, _ = joint("a", "b200")
+        self.assertIn("p", m["embedding"])
+        self.assertNotIn("why", m)
+        for a, b, why in (("a", "b199", "no answer, 199 rows, needs 200"),
+                          ("small", "b200", "no answer, 1000 rows in the baseline, needs 1024"),
+                          ("a", "b10", "no answer, 10 rows, needs 200")):
+            m, texts = joint(a, b)
+            self.assertEqual(m["embedding"], {"why": why})
+            for text in texts:
+                self.assertIn("joint distribution: " + why + "\n", text)
+            if b == "b10":
+                self.assertEqual(m["why"], "no answer, 10 rows, needs 30")
+                self.assertNotIn("p", m)
+                self.assertIn("pairs: no answer, 10 rows, needs 30\n", texts[0])
+            else:
+                self.assertIn("p", m)
+        self.assertIn("fewer than 256 rows in the baseline", joint("tiny", "b200")[0]["why"])
 
     def test_control_characters_stay_off_the_terminal(self):
         a = self.write_csv("a.csv", {"evil\x1b[2J\x9b": ["1", "2"] * 50})

@@ -24,7 +24,11 @@ enum {
     DRIFT_DEPENDENCE_FEATURES_MAX = DRIFT_CONCORDANCE_FEATURES_MAX,
     DRIFT_DEPENDENCE_TERMS_MAX = 256,
     DRIFT_DEPENDENCE_ONE_IN_MAX = 1000000,
-    DRIFT_DEPENDENCE_ROWS_MAX = 65536 /* of the baseline that it is learned from */
+    DRIFT_DEPENDENCE_ROWS_MAX = 65536, /* of the baseline that it is learned from */
+    /* Below these there is no answer, since p-values do not hold: */
+    DRIFT_DEPENDENCE_PAIRS_MIN = 30,         /* events that were taken, of a window */
+    DRIFT_DEPENDENCE_EMBEDDING_MIN = 200,    /* the same, for the joint distribution */
+    DRIFT_DEPENDENCE_EMBEDDING_BASE_MIN = 16 /* and of the baseline's, for each term */
 };
 
 /* Time that an event costs which is taken, in ns: measured, see docs/statistics.md. */
