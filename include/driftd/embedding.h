@@ -115,10 +115,12 @@ int drift_embedding_tune(struct drift_embedding *e, const double *row);
 
 /* All of the above with the rows of a baseline: new, learn, seal and tune.  The ridge is the first of spec->ridge,
  * twice that, and so on to 16, with which Var u is at most 100 times that of normal vectors (m / 50 times below 5,000
- * rows). rows      shape [n_rows][n_features], not finite: null; n_rows up to 1e6 Returns as they do, and DRIFT_E_RANGE
- * for too many rows.  The order of rows matters where more than 256 events are equally rare.  Cost: learning, and
- * tuning with all rows once for each ridge that is tried, most of them in part: 65,536 rows of 32 features and 64 terms
- * .3 s; 256 terms 3 s, with flags up to 20 s. */
+ * rows).
+ *   rows      shape [n_rows][n_features]; not finite: null
+ *   n_rows    up to 1e6
+ * Returns as they do, and DRIFT_E_RANGE for too many rows.  The order of rows matters where more than 256 events are
+ * equally rare.  Cost: learning, and tuning with all rows once for each ridge that is tried, most of them in part:
+ * 65,536 rows of 32 features and 64 terms .3 s; 256 terms 3 s, with flags up to 20 s. */
 int drift_embedding_fit(const struct drift_embedding_spec *spec, const double *rows, size_t n_rows,
                         struct drift_embedding **ret);
 
