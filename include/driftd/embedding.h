@@ -31,8 +31,8 @@
  * the events it counts one that the baseline has not had, the most unlike of 4096 that have each feature from one of
  * the 256 rarest rows: the rule of succession, for what combines in a way that it never did.  Continuous features keep
  * the ridge that they were given, and their power; below 5,000 rows only as ranks.  What is left: windows with less
- * than some 5 of the rarest events (5 flags of 2 %, 200 events: .004 at .001), and many flags against few rows (32
- * flags of 2 %, 2,000 rows: .07 at .05, .012 at .001).
+ * than some 5 of the rarest events (5 flags of 2 %, 200 events: .004 at .001), and many flags (32 flags of 2 %:
+ * .07 at .05 and .012 at .001 against 2,000 rows, .04 and .007 against 20,000).
  *
  * What it sees: everything in principle; in practice changes of dependence and clusters best, changes of a single
  * feature later than that feature's own measures do.  It names nothing (concordance.h names pairs).  Features with

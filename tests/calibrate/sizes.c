@@ -35,7 +35,7 @@ static struct drift_layout *layout_make(int kind, double mass[TRAFFIC_CELLS], ui
 {
     static char names[32][8];
     const char *list[32];
-    double edges[TRAFFIC_EDGES], sum = 0;
+    double edges[TRAFFIC_CELLS], sum = 0;
     uint32_t bins[10], n = kind == TIED         ? 10
                            : kind == CATEGORIES ? 30
                            : kind == DECISIONS  ? 2
