@@ -91,6 +91,12 @@ static double between(double n1, double sum1, double n2, double sum2)
     return n1 * n2 * square(sum1 / n1 - sum2 / n2) / (n1 + n2);
 }
 
+/* Of 2^i values.  Nothing that was added is above; what was read may be. */
+static double squares_most(uint32_t i)
+{
+    return ldexp(4 * square(DRIFT_DETECTOR_VALUE_MAX), (int)i);
+}
+
 static void row_push(struct window *w, const double *param, uint32_t i, struct bucket b)
 {
     row(w, param, i)[w->used[i]++] = b;
@@ -131,7 +137,8 @@ static void compress(struct window *w, const double *param)
         if (i + 1 == w->n_rows)
             w->n_rows++;
         row_drop(w, param, i, 2);
-        row_push(w, param, i + 1, (struct bucket){a.sum + b.sum, kept + b.squares + between(n, a.sum, n, b.sum)});
+        double squares = fmin(kept + b.squares + between(n, a.sum, n, b.sum), squares_most(i + 1));
+        row_push(w, param, i + 1, (struct bucket){a.sum + b.sum, squares});
     }
 }
 
@@ -169,7 +176,8 @@ static enum drift_detector_level add(void *state, const double *param, double x)
     if (w->drifted && (int)param[AFTER] == AFTER_RESTART)
         (void)init(w, param);
     if (w->n)
-        w->squares += (double)w->n * square(x - w->sum / (double)w->n) / (double)(w->n + 1);
+        w->squares = fmin(w->squares + (double)w->n * square(x - w->sum / (double)w->n) / (double)(w->n + 1),
+                          STATE_SUM_MAX * DRIFT_DETECTOR_VALUE_MAX * 4);
     row_push(w, param, 0, (struct bucket){x, 0});
     w->n++;
     w->sum += x;
@@ -191,6 +199,7 @@ static void io(void *state, const double *param, struct state_io *io)
 {
     struct window *w = state;
     uint64_t n = 0;
+    double sum = 0;
     state_u64(io, &w->ticks, (uint64_t)param[CLOCK] - 1);
     state_f64(io, &w->sum, -STATE_SUM_MAX, STATE_SUM_MAX);
     state_f64(io, &w->squares, 0, STATE_SUM_MAX * DRIFT_DETECTOR_VALUE_MAX * 4);
@@ -200,11 +209,15 @@ static void io(void *state, const double *param, struct state_io *io)
         state_u32(io, &w->used[i], (uint32_t)param[MAX_BUCKETS]);
         n += (uint64_t)w->used[i] << i;
         for (uint32_t k = 0; k < w->used[i]; k++) {
-            state_f64(io, &row(w, param, i)[k].sum, -STATE_SUM_MAX, STATE_SUM_MAX);
-            state_f64(io, &row(w, param, i)[k].squares, 0, STATE_SUM_MAX * DRIFT_DETECTOR_VALUE_MAX * 4);
+            struct bucket *b = &row(w, param, i)[k];
+            double most = ldexp(DRIFT_DETECTOR_VALUE_MAX, (int)i);
+            state_f64(io, &b->sum, -most, most);
+            state_f64(io, &b->squares, 0, squares_most(i));
+            sum += b->sum;
         }
     }
-    if (!w->n_rows || n > STATE_COUNT_MAX || (w->n_rows > 1 && !w->used[w->n_rows - 1]))
+    if (!w->n_rows || n > STATE_COUNT_MAX || !(fabs(w->sum - sum) < 4 * DRIFT_DETECTOR_VALUE_MAX) ||
+        (w->n_rows > 1 && !w->used[w->n_rows - 1]))
         io->bad = true;
     w->n = n;
 }
