@@ -216,7 +216,7 @@ static void io(void *state, const double *param, struct state_io *io)
             sum += b->sum;
         }
     }
-    if (!w->n_rows || n > STATE_COUNT_MAX || !(fabs(w->sum - sum) < 4 * DRIFT_DETECTOR_VALUE_MAX) ||
+    if (!w->n_rows || n > io->n || !(fabs(w->sum - sum) < 4 * DRIFT_DETECTOR_VALUE_MAX) ||
         (w->n_rows > 1 && !w->used[w->n_rows - 1]))
         io->bad = true;
     w->n = n;

@@ -66,7 +66,7 @@ static void d_io(void *state, const double *param, struct state_io *io)
 {
     struct ddm *s = state;
     (void)param;
-    state_u64(io, &s->n, STATE_COUNT_MAX);
+    state_u64(io, &s->n, io->n);
     state_f64(io, &s->p, 0, 1);
     state_f64(io, &s->p_min, 0, 1);
     state_f64(io, &s->s_min, 0, 1);
@@ -157,7 +157,7 @@ static void e_io(void *state, const double *param, struct state_io *io)
 {
     struct eddm *s = state;
     (void)param;
-    state_u64(io, &s->n, STATE_COUNT_MAX);
+    state_u64(io, &s->n, io->n);
     state_u64(io, &s->last, s->n);
     state_u64(io, &s->errors, s->n);
     state_f64(io, &s->mean, 0, 0x1p54);

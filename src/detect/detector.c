@@ -247,6 +247,7 @@ static uint64_t checksum(const uint8_t *p, size_t n)
 static void state_pass(struct drift_detector *d, struct state_io *io)
 {
     state_u64(io, &d->n, STATE_COUNT_MAX);
+    io->n = d->n;
     kinds[d->kind]->io(d->state, d->param, io);
     io->bad |= io->in.bad;
 }

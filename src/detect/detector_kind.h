@@ -12,6 +12,7 @@
 /* Fields of a state on their way out or in.  On the way in, a value outside its bounds makes `bad`. */
 struct state_io {
     bool saving, bad;
+    uint64_t n; /* values that the detector has had: no kind counts more */
     struct bytes_writer out;
     struct bytes_reader in;
 };

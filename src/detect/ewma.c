@@ -98,7 +98,7 @@ static void io(void *state, const double *param, struct state_io *io)
     struct ewma *s = state;
     double most = DRIFT_DETECTOR_VALUE_MAX * 2;
     (void)param;
-    state_u64(io, &s->n, STATE_COUNT_MAX);
+    state_u64(io, &s->n, io->n);
     state_f64(io, &s->z, -most, most);
     state_f64(io, &s->mean, -most, most);
     state_f64(io, &s->squares, -1, STATE_SUM_MAX * most * 2);

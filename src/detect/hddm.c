@@ -106,7 +106,7 @@ static void a_io(void *state, const double *param, struct state_io *io)
 {
     struct hddm_a *s = state;
     (void)param;
-    part_io(&s->all, (double)STATE_COUNT_MAX, io);
+    part_io(&s->all, (double)io->n, io);
     part_io(&s->low, s->all.n, io);
     part_io(&s->high, s->all.n, io);
     state_flag(io, &s->drifted);

@@ -89,7 +89,7 @@ static void ph_io(void *state, const double *param, struct state_io *io)
 {
     struct page_hinkley *s = state;
     (void)param;
-    state_u64(io, &s->n, STATE_COUNT_MAX);
+    state_u64(io, &s->n, io->n);
     state_f64(io, &s->mean, -DRIFT_DETECTOR_VALUE_MAX * 2, DRIFT_DETECTOR_VALUE_MAX * 2); /* rounding */
     state_f64(io, &s->up, -STATE_SUM_MAX * 2, STATE_SUM_MAX * 2);
     state_f64(io, &s->down, -STATE_SUM_MAX * 2, STATE_SUM_MAX * 2);
@@ -163,7 +163,7 @@ static void cu_io(void *state, const double *param, struct state_io *io)
 {
     struct cusum *s = state;
     (void)param;
-    state_u64(io, &s->n, STATE_COUNT_MAX);
+    state_u64(io, &s->n, io->n);
     state_f64(io, &s->mean, -DRIFT_DETECTOR_VALUE_MAX * 2, DRIFT_DETECTOR_VALUE_MAX * 2); /* rounding */
     state_f64(io, &s->squares, -1, STATE_SUM_MAX * DRIFT_DETECTOR_VALUE_MAX * 4);
     state_f64(io, &s->up, 0, STATE_SUM_MAX * 2);
