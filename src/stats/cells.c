@@ -9,6 +9,7 @@
 #include "driftd/error.h"
 #include "larger.h"
 #include "single.h"
+#include "single_cell.h"
 #include "sum.h"
 
 bool drift_cells_single(const double *edges, size_t n_cells, size_t j)
@@ -180,13 +181,14 @@ int drift_cells_wasserstein(const uint64_t *p, const uint64_t *q, const double *
     return 0;
 }
 
-int drift_cells_linf(const uint64_t *p, const uint64_t *q, size_t n_cells, double *ret_change, size_t *ret_cell)
+int linf_among(const uint64_t *p, const uint64_t *q, size_t n_cells, size_t n_tried, double *ret_change,
+               size_t *ret_cell)
 {
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells), change = 0, tie = 1e-12;
     size_t worst = 0;
     if (!(m > 0) || !(n > 0))
         return DRIFT_E_EMPTY;
-    for (size_t j = 0; j < n_cells; j++) {
+    for (size_t j = 0; j < n_tried; j++) {
         double d = (double)q[j] / n - (double)p[j] / m, gain = fabs(d) - fabs(change);
         if (gain > tie || (gain > -tie && d > 0 && change < 0)) {
             change = d;
@@ -197,4 +199,9 @@ int drift_cells_linf(const uint64_t *p, const uint64_t *q, size_t n_cells, doubl
     if (ret_cell)
         *ret_cell = worst;
     return 0;
+}
+
+int drift_cells_linf(const uint64_t *p, const uint64_t *q, size_t n_cells, double *ret_change, size_t *ret_cell)
+{
+    return linf_among(p, q, n_cells, n_cells, ret_change, ret_cell);
 }

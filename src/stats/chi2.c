@@ -5,6 +5,7 @@
 
 #include "driftd/error.h"
 #include "driftd/tail.h"
+#include "pool.h"
 #include "sum.h"
 
 /* (1 + d) ln(1 + d) - d, d >= -1.  G's terms O ln(O/E) are large and cancel; with - (O - E) in each, whose sum is 0,
@@ -99,25 +100,9 @@ size_t drift_chi2_pool_tail(const uint64_t *p, const uint64_t *q, size_t n_cells
     if (!(m > 0) || !(n > 0))
         return 0;
     double least = min_expected * (m + n) / fmin(m, n); /* column total that gives min_expected */
-    uint64_t pool_p = 0, pool_q = 0;
-    size_t k = 0;
-    for (size_t i = 0; i < n_cells; i++) {
-        uint64_t a = p[i], b = q[i];
-        if (a || b) {
-            if ((double)a + (double)b < least || i + n_tail >= n_cells) {
-                pool_p = sum_sat(pool_p, a);
-                pool_q = sum_sat(pool_q, b);
-            } else {
-                ret_p[k] = a;
-                ret_q[k++] = b;
-            }
-        }
-    }
-    if (!pool_p && !pool_q)
-        return k;
-    if (k && (double)pool_p + (double)pool_q < least)
-        k = take_smallest(ret_p, ret_q, k, &pool_p, &pool_q);
-    ret_p[k] = pool_p;
-    ret_q[k] = pool_q;
-    return k + 1;
+    uint64_t pool[2];
+    size_t k = pool_small(p, q, n_cells, n_tail, least, ret_p, ret_q, pool);
+    if (k && (pool[0] || pool[1]) && (double)pool[0] + (double)pool[1] < least)
+        k = take_smallest(ret_p, ret_q, k, &pool[0], &pool[1]);
+    return pool_put(pool, k, ret_p, ret_q);
 }

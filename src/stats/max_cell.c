@@ -9,7 +9,7 @@
 #include "driftd/error.h"
 #include "driftd/tail.h"
 #include "larger.h"
-#include "max_cell.h"
+#include "single_cell.h"
 #include "sum.h"
 
 static const double normal_from = 1e8; /* variance of the count */

@@ -15,7 +15,7 @@
 #include "driftd/psi.h"
 #include "driftd/rate.h"
 #include "driftd/tail.h"
-#include "max_cell.h"
+#include "single_cell.h"
 #include "sum.h"
 
 enum { CELLS_MAX = DRIFT_CATEGORIES_MAX + 2 };
@@ -87,14 +87,20 @@ struct pair {
 
 enum { TAIL = 2 }; /* cells behind a column's categories: rare, unseen */
 
+static uint64_t total_of(const uint64_t *c, size_t n)
+{
+    uint64_t s = 0;
+    for (size_t i = 0; i < n; i++)
+        s = sum_sat(s, c[i]);
+    return s;
+}
+
 static void side_init(struct side *s, const struct drift_column *c, const uint64_t *counters)
 {
     s->special = counters;
     s->cell = counters + DRIFT_N_SPECIAL;
     s->valid = sum_counts(s->cell, c->n_cells);
-    s->total = 0;
-    for (uint32_t i = 0; i < drift_column_counters(c); i++)
-        s->total = sum_sat(s->total, counters[i]);
+    s->total = total_of(counters, drift_column_counters(c));
     if (c->kind == DRIFT_CATEGORICAL) {
         memcpy(s->bin, s->cell, c->n_cells * sizeof *s->bin);
         return;
@@ -120,9 +126,7 @@ static double even_v(const uint64_t *p, const uint64_t *q, size_t n_cells)
  * 95 %); 0 where no category was seen once. */
 static double missed(const struct drift_column *c, const uint64_t *cell)
 {
-    uint64_t once = 0, twice = 0, m = 0;
-    for (uint32_t j = 0; j < c->n_cells; j++)
-        m = sum_sat(m, cell[j]);
+    uint64_t once = 0, twice = 0;
     for (uint32_t j = 0; j < c->n_categories; j++) {
         once += cell[j] == 1;
         twice += cell[j] == 2;
@@ -131,7 +135,7 @@ static double missed(const struct drift_column *c, const uint64_t *cell)
     uint64_t names = c->n_rare, values = cell[drift_column_rare(c)], of_once = names < values ? names : values;
     once += of_once;
     twice += (2 * of_once < values ? of_once : values - of_once) / 2;
-    return once ? drift_rate_unseen_bound(once, twice, m) : 0;
+    return once ? drift_rate_unseen_bound(once, twice, total_of(cell, c->n_cells)) : 0;
 }
 
 /* Categories are looked at one by one, with what the baseline may have missed as its share of unseen ones.  Where that
@@ -178,14 +182,6 @@ static void set(struct drift_measure *m, double effect, double value, double p_v
     m->has_p = measures[m->id].has_p;
     m->p_value = m->has_p ? fmin(fmax(p_value, 0), 1) : 0;
     m->dof = dof;
-}
-
-static uint64_t total_of(const uint64_t *c, size_t n)
-{
-    uint64_t s = 0;
-    for (size_t i = 0; i < n; i++)
-        s = sum_sat(s, c[i]);
-    return s;
 }
 
 /* What a window shows for the first time has its like in the baseline, where they were seen once, so the corrected one
@@ -288,35 +284,25 @@ static void set_share(uint64_t before, uint64_t m, uint64_t now, uint64_t n, dou
     drift_rate_wilson(now, n, &ret->low, &ret->high);
 }
 
-/* The cell whose share moved most.  Two shares that move alike differ by rounding only: the risen one is taken. */
-static size_t worst_cell(const struct pair *p, double m, double n, double *ret_change)
-{
-    size_t worst = 0;
-    double change = 0, tie = 1e-12;
-    for (size_t i = 0; i < p->n_single; i++) {
-        double d = (double)p->cur.cell[i] / n - (double)p->expected[i] / m, gain = fabs(d) - fabs(change);
-        if (gain > tie || (gain > -tie && d > 0 && change < 0)) {
-            change = d;
-            worst = i;
-        }
-    }
-    *ret_change = change;
-    return worst;
-}
-
-static void measure_cells(const struct pair *p, struct drift_measure *linf, struct drift_measure *max_cell)
+/* p of linf and proportion: exact; times the number of cells, since the one that moved most is looked at.  A category
+ * and one other are one share to proportion, which a column of numbers has none of (NULL). */
+static void measure_cells(const struct pair *p, struct drift_measure *linf, struct drift_measure *max_cell,
+                          struct drift_measure *proportion)
 {
     const uint64_t *a = p->expected, *b = p->cur.cell;
-    size_t n_cells = p->column->n_cells, cells = n_cells > p->n_single; /* the others are one */
+    size_t n_cells = p->column->n_cells, i, cells = n_cells > p->n_single; /* the others are one */
     uint64_t m = total_of(a, n_cells), n = total_of(b, n_cells);
     struct drift_max_cell t;
     double change;
-    size_t i = worst_cell(p, (double)m, (double)n, &change);
+    if (linf_among(a, b, n_cells, p->n_single, &change, &i) || max_cell_among(a, b, n_cells, p->n_single, 0, &t))
+        return; /* both sides were found not empty */
     for (size_t j = 0; j < p->n_single; j++)
         cells += a[j] || b[j];
-    set_share(a[i], m, b[i], n, fabs(change), (double)cells * drift_rate_p_change(a[i], m, b[i], n), linf);
-    if (max_cell_among(a, b, n_cells, p->n_single, 0, &t) == 0)
-        set_share(a[t.cell], m, b[t.cell], n, fmax(t.share - t.baseline_share, 0), t.p_value, max_cell);
+    double one = drift_rate_p_change(a[i], m, b[i], n), all = (double)cells * one;
+    set_share(a[i], m, b[i], n, fabs(change), all, linf);
+    set_share(a[t.cell], m, b[t.cell], n, fmax(t.share - t.baseline_share, 0), t.p_value, max_cell);
+    if (proportion)
+        set_share(a[i], m, b[i], n, fabs(change), cells > 2 ? all : one, proportion);
 }
 
 static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, struct drift_measure *m)
@@ -329,20 +315,6 @@ static void measure_rate(const struct pair *p, uint64_t k_base, uint64_t k_cur, 
     set(m, rate - before, rate, drift_rate_p_rise(k_base, n_base, k_cur, n_cur), 0);
     m->baseline = before;
     drift_rate_wilson(k_cur, n_cur, &m->low, &m->high);
-}
-
-/* p: exact; times the number of classes, since the one that moved most is looked at.  Two classes are one share. */
-static void measure_proportion(const struct pair *p, struct drift_measure *ret)
-{
-    const uint64_t *a = p->expected, *b = p->cur.cell;
-    size_t n_cells = p->column->n_cells, classes = n_cells > p->n_single;
-    uint64_t m = total_of(a, n_cells), n = total_of(b, n_cells);
-    double change;
-    size_t i = worst_cell(p, (double)m, (double)n, &change);
-    for (size_t j = 0; j < p->n_single; j++)
-        classes += a[j] || b[j];
-    double one = drift_rate_p_change(a[i], m, b[i], n);
-    set_share(a[i], m, b[i], n, fabs(change), classes > 2 ? (double)classes * one : one, ret);
 }
 
 /* The range is that of the baseline's own values: that none of them lies outside says little.  How many of n new ones
@@ -415,7 +387,8 @@ static void measure_valid(const struct pair *p, struct drift_measure *ret)
             measure_ks(p, &ret[DRIFT_MEASURE_KS]);
         if (numeric)
             measure_cvm(p, &ret[DRIFT_MEASURE_CVM], &ret[DRIFT_MEASURE_WASSERSTEIN]);
-        measure_cells(p, &ret[DRIFT_MEASURE_LINF], &ret[DRIFT_MEASURE_MAX_CELL]);
+        measure_cells(p, &ret[DRIFT_MEASURE_LINF], &ret[DRIFT_MEASURE_MAX_CELL],
+                      numeric ? NULL : &ret[DRIFT_MEASURE_PROPORTION]);
     }
     if (bins)
         return;
@@ -425,8 +398,6 @@ static void measure_valid(const struct pair *p, struct drift_measure *ret)
     measure_distances(p, &ret[DRIFT_MEASURE_HELLINGER], &ret[DRIFT_MEASURE_TOTAL_VARIATION]);
     set(&ret[DRIFT_MEASURE_CHI2], p->chi2_effect, t->pearson, t->pearson_p, t->dof);
     set(&ret[DRIFT_MEASURE_G_TEST], p->chi2_effect, t->g, t->williams_p, t->dof);
-    if (!numeric)
-        measure_proportion(p, &ret[DRIFT_MEASURE_PROPORTION]);
 }
 
 void drift_measure_column(const struct drift_column *c, const uint64_t *base, const uint64_t *cur,

@@ -7,6 +7,7 @@
 
 #include "driftd/error.h"
 #include "driftd/tail.h"
+#include "pool.h"
 #include "sum.h"
 
 static const double SUM_MAX = 1e4; /* of lambda: above it the non-central law is approximated */
@@ -191,24 +192,10 @@ size_t drift_psi_pool(const uint64_t *p, const uint64_t *q, size_t n_cells, size
                       uint64_t *ret_q)
 {
     double m = sum_counts(p, n_cells), n = sum_counts(q, n_cells);
-    uint64_t pool_p = 0, pool_q = 0;
-    size_t k = 0;
+    uint64_t pool[2];
     if (!(m > 0) || !(n > 0))
         return 0;
     double least = fmax(5 * (m + n) / m, (m + n) / n);
-    for (size_t i = 0; i < n_cells; i++) {
-        uint64_t a = p[i], b = q[i];
-        if ((double)a + (double)b < least || i + n_tail >= n_cells) {
-            pool_p = sum_sat(pool_p, a);
-            pool_q = sum_sat(pool_q, b);
-        } else {
-            ret_p[k] = a;
-            ret_q[k++] = b;
-        }
-    }
-    if (!pool_p && !pool_q)
-        return k;
-    ret_p[k] = pool_p;
-    ret_q[k] = pool_q;
-    return k + 1;
+    size_t k = pool_small(p, q, n_cells, n_tail, least, ret_p, ret_q, pool);
+    return pool_put(pool, k, ret_p, ret_q);
 }

@@ -8,34 +8,12 @@
 
 #include "driftd/frequent.h"
 #include "driftd/summary.h"
+#include "zipf.h"
 
 enum { VALUES = 20000, DRAWS = 100000, PARTS = 4, TOP = 10 };
 
 static uint64_t counted[VALUES];
-static double below[VALUES]; /* Zipf(1.1) */
-
-static void zipf(void)
-{
-    double sum = 0;
-    for (int i = 0; i < VALUES; i++)
-        below[i] = sum += pow(i + 1, -1.1);
-    for (int i = 0; i < VALUES; i++)
-        below[i] /= sum;
-}
-
-static int draw(struct drift_rng *r)
-{
-    double u = drift_rng_uniform(r);
-    int lo = 0, hi = VALUES - 1;
-    while (lo < hi) {
-        int mid = (lo + hi) / 2;
-        if (below[mid] < u)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
+static double below[VALUES]; /* law of zipf.h */
 
 static void add(struct drift_frequent *f, int value)
 {
@@ -62,10 +40,10 @@ START_TEST(bounds_and_recall)
     struct drift_rng r = drift_rng_new(drift_test_seed() + 51);
     struct drift_frequent part[PARTS] = {{0}}, joined[2] = {{0}}, whole = {0};
     size_t found;
-    zipf();
+    zipf_law(below, VALUES, 1.1);
     memset(counted, 0, sizeof counted);
     for (int i = 0; i < DRAWS; i++) {
-        int value = draw(&r);
+        int value = (int)zipf_draw(below, VALUES, &r);
         counted[value]++;
         add(&part[drift_rng_below(&r, PARTS)], value);
         add(&whole, value);
